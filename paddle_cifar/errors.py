@@ -1,0 +1,35 @@
+"""The two kinds of failure a user can meet, and the exit code of each.
+
+Raise one of these with a single line that says what is wrong and what to do;
+``cli.main`` prints that line and leaves with ``exit_code``. A traceback appears
+only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class RunError(Exception):
+    """Something failed while running: data, files, device, training. Exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(RunError):
+    """The command was asked for something impossible: a wrong flag or value. Exit code 2."""
+
+    exit_code = 2
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """A ``UsageError`` for an unknown ``name`` that offers the nearest known ones.
+
+    >>> str(unknown_name("model", "resnet81", ["resnet18", "resnet34", "vgg11"]))
+    "unknown model 'resnet81'; did you mean resnet18 or resnet34?"
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
+    return UsageError(f"unknown {kind} '{name}'; {hint}")
