@@ -1,0 +1,121 @@
+"""One frozen ``TrainConfig`` holds every setting of a run; the command line's flags are made from its fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from paddle_cifar.data.augment import build_augmentations
+from paddle_cifar.errors import RunError, UsageError, unknown_name
+from paddle_cifar.models import STEMS, check_model
+
+DATASETS = ("cifar100", "synthetic")
+DEVICES = ("auto", "cpu", "gpu")
+PRECISIONS = ("auto", "float32", "bf16", "fp16")
+OPTIMIZERS = ("sgd", "adam", "adamw")
+SCHEDULES = ("constant", "step", "cosine", "onecycle")
+
+
+def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
+    """A config field with the text that ``--help`` shows and, where there are few, its choices."""
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Every setting of a training run. The defaults are the ``default`` recipe.
+
+    A field becomes a flag (``batch_size`` -> ``--batch-size``); wrong values raise UsageError at once.
+    """
+
+    # data
+    dataset: str = option("cifar100", "cifar100, or synthetic: a drawn stand-in that needs no download", DATASETS)
+    data_file: str = option("", "path of cifar-100-python.tar.gz (default: look for it, then download)")
+    synthetic_size: int = option(5000, "training images of the stand-in; a fifth as many test images")
+    val_split: int = option(0, "training images held out to choose the best epoch (0: the last epoch counts)")
+    augment: str = option("crop,flip", "augmentations of the training images, comma separated, or none")
+
+    # network
+    model: str = option("resnet18", "network; `python main.py models` lists them")
+    stem: str = option("cifar", "first layers: fitted to 32x32, or as Paddle has them for ImageNet", STEMS)
+
+    # training
+    recipe: str = option("default", "named preset that the other flags change: default, lab, quick")
+    epochs: int = option(20, "passes over the training images")
+    batch_size: int = option(128, "images per training step")
+    lr: float = option(0.01, "peak learning rate")
+    optimizer: str = option("sgd", "sgd has Nesterov momentum", OPTIMIZERS)
+    momentum: float = option(0.9, "momentum of sgd")
+    weight_decay: float = option(5e-3, "decay of weights; norms and biases have none")
+    schedule: str = option("onecycle", "course of the rate over the run", SCHEDULES)
+    warmup_epochs: float = option(0.0, "epochs of linear warm-up from zero before the schedule starts")
+    label_smoothing: float = option(0.1, "share of the target spread over all classes")
+    grad_clip: float = option(0.0, "largest global gradient norm (0: no clipping)")
+    drop_last: bool = option(True, "leave out the last, smaller training batch of an epoch")
+    patience: int = option(0, "epochs without a better validation accuracy before stopping (0: never)")
+    seed: int = option(0, "seed of initial weights, order and augmentation")
+
+    # machine
+    device: str = option("auto", "where to train", DEVICES)
+    precision: str = option("auto", "arithmetic; auto is float32 on a CPU, bf16 or fp16 on a GPU", PRECISIONS)
+    threads: int = option(0, "CPU threads (0: all cores)")
+
+    # run
+    name: str = option("", "folder name of the run (default: model, recipe and time)")
+    output: str = option("outputs", "folder that holds the runs")
+    resume: str = option("", "go on with a run: its folder, or auto for the newest unfinished one")
+    limit_steps: int = option(0, "end every epoch and evaluation after this many batches, for trials (0: no limit)")
+    log_freq: int = option(50, "training steps between log lines")
+    debug: bool = option(False, "show a traceback when something fails")
+
+    def __post_init__(self) -> None:
+        check_model(self.model, self.stem)
+        build_augmentations(self.augment)
+        for name, choices in {f.name: f.metadata["choices"] for f in dataclasses.fields(self)}.items():
+            if choices and getattr(self, name) not in choices:
+                raise unknown_name(name, getattr(self, name), choices)
+        for name in ("epochs", "batch_size", "log_freq"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("val_split", "patience", "seed", "threads", "limit_steps"):
+            self._require(name, getattr(self, name) >= 0, "0 or more")
+        self._require("synthetic_size", self.synthetic_size >= 500, "at least 500 (five training images and one test image a class)")
+        self._require("lr", math.isfinite(self.lr) and self.lr > 0, "a positive number")
+        for name in ("momentum", "label_smoothing"):
+            self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
+        for name in ("weight_decay", "grad_clip"):
+            value = getattr(self, name)
+            self._require(name, math.isfinite(value) and value >= 0, "0 or more")
+        self._require("warmup_epochs", 0 <= self.warmup_epochs < self.epochs, "0 or more and below --epochs")
+        self._require("patience", not self.patience or self.val_split > 0, "used together with --val-split")
+
+    def _require(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be {rule}")
+
+    def to_json(self) -> str:
+        """This config as JSON text, one field a line."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> TrainConfig:
+        """Read what :meth:`to_json` wrote; unknown fields and damaged text raise RunError."""
+        try:
+            values = json.loads(text)
+            unknown = set(values) - {f.name for f in dataclasses.fields(cls)}
+        except (ValueError, TypeError) as error:
+            raise RunError(f"config is not valid JSON: {error}") from error
+        if unknown:
+            raise RunError(f"config has unknown fields: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+    @classmethod
+    def read(cls, path: Path) -> TrainConfig:
+        """Read a run's config.json."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise RunError(f"{path} cannot be read ({error.strerror}); is {path.parent} a run folder?") from error
