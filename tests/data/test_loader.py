@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from paddle_cifar.data.augment import build_augmentations
+from paddle_cifar.data.loader import (
+    CIFAR100_MEAN,
+    CIFAR100_STD,
+    BatchLoader,
+    channel_statistics,
+    normalise,
+    split_validation,
+)
+from paddle_cifar.errors import UsageError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (100, 3, 32, 32), dtype=np.uint8)
+LABELS = np.arange(100)
+
+
+def loader(**arguments):
+    return BatchLoader(IMAGES, LABELS, **{"batch_size": 32, "shuffle": True, "seed": 1, **arguments})
+
+
+def epoch_of(batches, epoch):
+    batches.set_epoch(epoch)
+    return list(batches)
+
+
+def test_every_image_comes_once_with_its_label():
+    batches = list(loader())
+    assert [len(label) for _, label in batches] == [32, 32, 32, 4] and len(loader()) == 4
+    labels = np.concatenate([label for _, label in batches])
+    assert sorted(labels) == list(range(100)) and list(labels) != list(range(100))
+    images = np.concatenate([image for image, _ in batches])
+    assert np.allclose(images, normalise(IMAGES[labels]), atol=0)
+    assert images.dtype == np.float32 and labels.dtype == np.int64
+
+
+def test_drop_last_leaves_the_short_batch_out():
+    assert [len(label) for _, label in loader(drop_last=True)] == [32, 32, 32]
+
+
+def test_no_shuffle_keeps_the_order():
+    labels = np.concatenate([label for _, label in loader(shuffle=False)])
+    assert list(labels) == list(range(100))
+
+
+def test_order_and_augmentation_follow_from_seed_and_epoch():
+    chain = build_augmentations("crop,flip")
+    first = epoch_of(loader(augmentations=chain), 3)
+    again = epoch_of(loader(augmentations=chain), 3)
+    for (image, label), (same_image, same_label) in zip(first, again, strict=True):
+        assert np.array_equal(image, same_image) and np.array_equal(label, same_label)
+    other_epoch = epoch_of(loader(augmentations=chain), 4)
+    other_seed = epoch_of(loader(augmentations=chain, seed=2), 3)
+    assert not np.array_equal(first[0][1], other_epoch[0][1])
+    assert not np.array_equal(first[0][1], other_seed[0][1])
+
+
+def test_a_step_does_not_depend_on_those_before_it():
+    """What makes resuming exact: batch 2 is the same whether or not batches 0 and 1 were drawn."""
+    batches = loader(augmentations=build_augmentations("crop,flip"))
+    whole = list(batches)
+    chosen = batches.order()[64:96]
+    assert np.array_equal(normalise(batches._augmented(chosen, step=2)), whole[2][0])
+
+
+def test_limit_steps_ends_early():
+    limited = loader(limit_steps=2)
+    assert len(limited) == 2 and len(list(limited)) == 2
+    assert len(loader(limit_steps=9)) == 4
+
+
+def test_a_batch_larger_than_the_data_is_refused_with_drop_last():
+    with pytest.raises(UsageError, match="--batch-size 101"):
+        loader(batch_size=101, drop_last=True)
+    assert len(loader(batch_size=101)) == 1
+
+
+def test_normalise_against_float64():
+    expected = (IMAGES / 255 - np.reshape(CIFAR100_MEAN, (3, 1, 1))) / np.reshape(CIFAR100_STD, (3, 1, 1))
+    assert np.abs(normalise(IMAGES) - expected).max() < 1e-5
+
+
+def test_channel_statistics_against_numpy():
+    mean, std = channel_statistics(IMAGES)
+    pixels = IMAGES.transpose(1, 0, 2, 3).reshape(3, -1) / 255
+    assert np.allclose(mean, pixels.mean(1), atol=1e-12) and np.allclose(std, pixels.std(1), atol=1e-12)
+
+
+def test_split_is_disjoint_complete_and_even_over_classes():
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 50))
+    kept, held_out = split_validation(labels, 100, seed=3)
+    assert sorted([*kept, *held_out]) == list(range(500))
+    assert np.array_equal(np.bincount(labels[held_out]), np.full(10, 10))
+    assert np.array_equal(held_out, split_validation(labels, 100, seed=3)[1])
+    assert not np.array_equal(held_out, split_validation(labels, 100, seed=4)[1])
+
+
+def test_split_of_everything_is_refused():
+    with pytest.raises(UsageError, match="--val-split"):
+        split_validation(LABELS, 100)

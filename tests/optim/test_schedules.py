@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from paddle_cifar.errors import UsageError
+from paddle_cifar.optim.schedules import build_schedule, step
+
+
+def rates(name, total=100, warmup=0, lr=0.5):
+    scheduler = build_schedule(name, lr, total, warmup)
+    values = []
+    for _ in range(total):
+        values.append(scheduler.get_lr())
+        scheduler.step()
+    return np.array(values)
+
+
+def test_constant():
+    assert np.all(rates("constant") == 0.5)
+
+
+def test_step_falls_to_a_fifth_three_times():
+    values = rates("step")
+    assert values[[0, 29, 30, 59, 60, 79, 80, 99]] == pytest.approx(
+        [0.5, 0.5, 0.1, 0.1, 0.02, 0.02, 0.004, 0.004]
+    )
+    assert step(1.0) == pytest.approx(0.008)
+
+
+def test_cosine():
+    values = rates("cosine")
+    assert values[0] == 0.5 and values[50] == pytest.approx(0.25) and values[99] < 0.001
+    assert np.all(np.diff(values) < 0)
+
+
+def test_onecycle_peaks_after_a_quarter_and_ends_near_zero():
+    values = rates("onecycle")
+    assert values[0] == pytest.approx(0.02) and values.argmax() == 25 and values[25] == 0.5
+    assert np.all(np.diff(values[:26]) > 0) and np.all(np.diff(values[25:]) < 0) and values[99] < 0.001
+
+
+def test_warmup_is_linear_and_leaves_the_rest_to_the_schedule():
+    values = rates("cosine", total=110, warmup=10)
+    assert values[:10] == pytest.approx(0.5 * np.arange(1, 11) / 11)
+    assert values[10:] == pytest.approx(rates("cosine", total=100))
+
+
+def test_a_scheduler_goes_on_from_its_state():
+    first = build_schedule("onecycle", 0.5, 100)
+    for _ in range(40):
+        first.step()
+    second = build_schedule("onecycle", 0.5, 100)
+    second.set_state_dict(first.state_dict())
+    first.step()
+    second.step()
+    assert second.get_lr() == first.get_lr()
+
+
+def test_unknown_schedule():
+    with pytest.raises(UsageError, match="did you mean"):
+        build_schedule("onecycel", 0.1, 10)
