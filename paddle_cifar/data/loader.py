@@ -114,7 +114,7 @@ class BatchLoader:
             yield normalise(self._augmented(chosen, step)), self.labels[chosen]
 
     def sample(self, count: int) -> np.ndarray:
-        """The first images of this epoch as the network sees them but for normalisation, uint8 (count, 3, H, W)."""
+        """The first images of this epoch, augmented but not normalised: uint8 (count, 3, H, W)."""
         return self._augmented(self.order()[:count], step=0)
 
     def _augmented(self, chosen: np.ndarray, step: int) -> np.ndarray:

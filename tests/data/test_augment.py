@@ -6,8 +6,8 @@ from paddle_cifar.errors import UsageError
 
 
 @pytest.fixture
-def images(rng=np.random.default_rng(0)):
-    return rng.integers(1, 256, (20, 3, 32, 32), dtype=np.uint8)
+def images():
+    return np.random.default_rng(0).integers(1, 256, (20, 3, 32, 32), dtype=np.uint8)
 
 
 def test_crop_at_the_middle_changes_nothing(images):
