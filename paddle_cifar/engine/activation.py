@@ -1,0 +1,159 @@
+"""What flows between layers while the engine runs: an image batch in the engine's layout that passes for a tensor.
+
+A network's own Python code keeps running as it is written. Where it would see a `paddle.Tensor` between two layers it
+sees an `Activation`: it answers for shape and arithmetic, knows how to become a real tensor, and otherwise holds
+[N, H, W, C] memory that only the engine reads. Two things are put off until they are needed:
+
+- the layer itself, when the next one may take it along (batch norm or an addition, followed by ReLU);
+- the fork of the gradient, when a tensor is read for a second time (the two sides of a residual block).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import paddle
+from paddle.autograd import PyLayer
+
+from paddle_cifar.engine import elementwise
+from paddle_cifar.engine.tensors import Shape, element_type, image_shape, to_channels_first, to_channels_last
+
+# Computes a layer's result, with ReLU taken along if the argument is true.
+Pending = Callable[[bool], paddle.Tensor]
+
+
+class Enter(PyLayer):
+    """Paddle's [N, C, H, W] float32 into the engine's layout and precision."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: paddle.Tensor, element: int) -> paddle.Tensor:
+        return to_channels_last(tensor, element)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
+        return to_channels_first(gradient)
+
+
+class Leave(PyLayer):
+    """The engine's layout and precision back to Paddle's."""
+
+    @staticmethod
+    def forward(ctx: Any, image: paddle.Tensor) -> paddle.Tensor:
+        ctx.element = element_type(image)
+        return to_channels_first(image)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
+        return to_channels_last(gradient, ctx.element)
+
+
+class Activation:
+    """An image batch inside the engine. `dims` is its N, C, H, W."""
+
+    def __init__(
+        self, dims: Shape, image: paddle.Tensor | None = None, pending: Pending | None = None
+    ) -> None:
+        self.dims = dims
+        self._image = image
+        self.pending = pending
+        self._tensor: paddle.Tensor | None = None
+
+    @classmethod
+    def of(cls, image: paddle.Tensor) -> Activation:
+        return cls(image_shape(image), image)
+
+    @classmethod
+    def enter(cls, tensor: paddle.Tensor, element: int) -> Activation:
+        """From a real tensor; it is copied when a layer first reads it."""
+        return cls(tuple(tensor.shape), pending=lambda relu: Enter.apply(tensor, element))
+
+    def take(self) -> paddle.Tensor:
+        """The [N, H, W, C] memory, for one reader."""
+        if self._image is None:
+            assert self.pending is not None
+            self._image = self.pending(False)
+        if self._image.stop_gradient or not paddle.is_grad_enabled():
+            return self._image
+        mine, self._image = elementwise.Fork.apply(self._image)
+        return mine
+
+    def tensor(self) -> paddle.Tensor:
+        """A real Paddle tensor, for code the engine does not know."""
+        if self._tensor is None:
+            self._tensor = Leave.apply(self.take())
+        return self._tensor
+
+    @property
+    def shape(self) -> list[int]:
+        return list(self.dims)
+
+    @property
+    def ndim(self) -> int:
+        return 4
+
+    @property
+    def dtype(self) -> Any:
+        return paddle.float32
+
+    def __add__(self, other: Any) -> Any:
+        return add(self, other)
+
+    __radd__ = __iadd__ = __add__
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.tensor(), name)
+
+    def __array__(self, *arguments: Any, **options: Any) -> Any:
+        return self.tensor().__array__(*arguments, **options)
+
+    def __len__(self) -> int:
+        return self.dims[0]
+
+
+def _through_tensor(name: str) -> Callable[..., Any]:
+    def operator(self: Activation, *others: Any) -> Any:
+        return getattr(self.tensor(), name)(*(real(other) for other in others))
+
+    return operator
+
+
+# Operators are looked up on the class, so __getattr__ does not cover them.
+for _name in (
+    "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "neg", "getitem", "matmul", "gt", "ge", "lt", "le",
+    "eq", "ne", "bool", "float",
+):  # fmt: skip
+    setattr(Activation, f"__{_name}__", _through_tensor(f"__{_name}__"))
+Activation.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+def real(value: Any) -> Any:
+    """The value with every Activation in it (also inside lists, tuples and dicts) turned into a real tensor."""
+    if isinstance(value, Activation):
+        return value.tensor()
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(real(item) for item in value)
+    if isinstance(value, dict):
+        return {key: real(item) for key, item in value.items()}
+    return value
+
+
+def holds_activation(values: Any) -> bool:
+    return any(
+        isinstance(value, Activation) or (isinstance(value, (list, tuple)) and holds_activation(value))
+        for value in values
+    )
+
+
+def add(one: Any, other: Any) -> Any:
+    """The residual addition; anything but two image batches of one shape is left to Paddle."""
+    if isinstance(other, Activation) and not isinstance(one, Activation):
+        one, other = other, one
+    if isinstance(other, paddle.Tensor) and tuple(other.shape) == one.dims and other.dtype == paddle.float32:
+        other = Activation.enter(other, element_type(one.take()))
+    if isinstance(other, Activation) and other.dims == one.dims:
+        first, second = one.take(), other.take()
+        return Activation(one.dims, pending=lambda relu: elementwise.Addition.apply(first, second, relu))
+    return real(one) + real(other)

@@ -1,0 +1,101 @@
+"""What works on each value by itself: activation functions, the residual addition, and the fork of a gradient."""
+
+from __future__ import annotations
+
+from ctypes import c_float, c_int
+from typing import Any
+
+import paddle
+from paddle.autograd import PyLayer
+
+from paddle_cifar.engine import dnnl
+from paddle_cifar.engine.primitive import Primitive, cached
+from paddle_cifar.engine.tensors import Shape, accumulate, alias, element_type, image_shape, new_image, sum_of
+
+# Functions whose gradient oneDNN finds from the result, so the input need not be kept.
+FROM_OUTPUT = {dnnl.RELU: dnnl.RELU_FROM_OUTPUT, dnnl.SIGMOID: dnnl.SIGMOID_FROM_OUTPUT}
+
+
+@cached
+def forward_primitive(shape: Shape, element: int, algorithm: int, alpha: float) -> Primitive:
+    layout = dnnl.channels_last(shape, element)
+    numbers = (c_float(alpha), c_float(0.0))
+    return Primitive("eltwise_forward", c_int(dnnl.TRAINING), c_int(algorithm), layout, layout, *numbers)
+
+
+@cached
+def backward_primitive(shape: Shape, element: int, algorithm: int, alpha: float) -> Primitive:
+    layout = dnnl.channels_last(shape, element)
+    hint = forward_primitive(shape, element, algorithm, alpha).description
+    numbers = (c_float(alpha), c_float(0.0))
+    return Primitive("eltwise_backward", c_int(algorithm), layout, layout, layout, *numbers, hint)
+
+
+def activation_gradient(
+    kept: paddle.Tensor, gradient: paddle.Tensor, algorithm: int, alpha: float = 0.0
+) -> paddle.Tensor:
+    """The gradient before an activation function; `kept` is its result where FROM_OUTPUT has it, else its input."""
+    shape, element = image_shape(gradient), element_type(gradient)
+    result = new_image(shape, element)
+    kind = dnnl.DST if algorithm in FROM_OUTPUT else dnnl.SRC
+    backward_primitive(shape, element, FROM_OUTPUT.get(algorithm, algorithm), alpha).run(
+        {kind: kept.data_ptr(), dnnl.DIFF_DST: gradient.data_ptr(), dnnl.DIFF_SRC: result.data_ptr()}
+    )
+    return result
+
+
+class ActivationFunction(PyLayer):
+    """ReLU, SiLU, GELU and their kin."""
+
+    @staticmethod
+    def forward(ctx: Any, image: paddle.Tensor, algorithm: int, alpha: float) -> paddle.Tensor:
+        shape, element = image_shape(image), element_type(image)
+        result = new_image(shape, element)
+        forward_primitive(shape, element, algorithm, alpha).run(
+            {dnnl.SRC: image.data_ptr(), dnnl.DST: result.data_ptr()}
+        )
+        ctx.save_for_backward(alias(result if algorithm in FROM_OUTPUT else image))
+        ctx.function = (algorithm, alpha)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
+        (kept,) = ctx.saved_tensor()
+        return activation_gradient(kept, gradient, *ctx.function)
+
+
+class Addition(PyLayer):
+    """The sum of two image batches of one shape, then ReLU if asked: the end of a residual block."""
+
+    @staticmethod
+    def forward(ctx: Any, one: paddle.Tensor, other: paddle.Tensor, relu: bool) -> paddle.Tensor:
+        shape, element = image_shape(one), element_type(one)
+        result = new_image(shape, element)
+        sum_of(shape, element, relu).run(
+            {dnnl.SRC: one.data_ptr(), dnnl.SRC_1: other.data_ptr(), dnnl.DST: result.data_ptr()}
+        )
+        ctx.save_for_backward(alias(result) if relu else None)
+        ctx.wanted = (not one.stop_gradient, not other.stop_gradient)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
+        (result,) = ctx.saved_tensor()
+        if result is not None:
+            gradient = activation_gradient(result, gradient, dnnl.RELU)
+        return tuple(alias(gradient) if wanted else None for wanted in ctx.wanted)
+
+
+class Fork(PyLayer):
+    """One tensor for two readers. Paddle cannot add bf16 gradients on a CPU, so their sum is made here."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: paddle.Tensor) -> Any:
+        ctx.set_materialize_grads(False)
+        return alias(tensor), alias(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, one: paddle.Tensor | None, other: paddle.Tensor | None) -> Any:
+        if one is None or other is None:
+            return other if one is None else one
+        return accumulate(one, other)

@@ -1,0 +1,125 @@
+"""Convolution as one matrix product over the whole batch, for the shapes where oneDNN's own code is slow.
+
+Every output position gets a row with the pixels its kernel sees ("columns": [N * H * W, kh * kw * C]). The weight's
+gradient is then a single product of the output's gradient and these rows. oneDNN's bf16 weight gradient for strided
+and for small maps is up to thirty times slower than that.
+"""
+
+from __future__ import annotations
+
+import paddle
+
+from paddle_cifar.engine import dnnl
+from paddle_cifar.engine.convolution import Problem, unrounded
+from paddle_cifar.engine.primitive import Primitive, cached
+from paddle_cifar.engine.tensors import new_bytes, new_vector, reorder
+
+BYTES = {dnnl.FLOAT32: 4, dnnl.BF16: 2}
+
+
+def applies(problem: Problem) -> bool:
+    """Grouped convolutions are many small products: not here."""
+    return problem.geometry.groups == 1
+
+
+@cached
+def _copy_rows(rows: int, length: int, pitch: int, element: int, batch: int, batch_pitch: int) -> Primitive:
+    """Each image's rows into the middle of a larger, zeroed one."""
+    dims = (batch, rows, length)
+    target = dnnl.descriptor(dims, element, (batch_pitch, pitch, 1))
+    return Primitive("reorder", dnnl.descriptor(dims, element), target)
+
+
+def padded(problem: Problem, image: paddle.Tensor) -> tuple[paddle.Tensor, int, int]:
+    """The image batch with its border of zeros, and its new height and width."""
+    batch, channels, height, width = problem.image
+    top, left, bottom, right = problem.geometry.padding
+    if not (top or left or bottom or right):
+        return image, height, width
+    tall, wide = height + top + bottom, width + left + right
+    size = BYTES[problem.element]
+    result = paddle.zeros([batch * tall * wide * channels * size], dtype="uint8")
+    copy = _copy_rows(
+        height, width * channels, wide * channels, problem.element, batch, tall * wide * channels
+    )
+    start = result.data_ptr() + (top * wide + left) * channels * size
+    copy.run({dnnl.SRC: image.data_ptr(), dnnl.DST: start})
+    return result, tall, wide
+
+
+@cached
+def _tap(problem: Problem, tall: int, wide: int) -> Primitive:
+    """What one position of the kernel sees of every output's neighbourhood, into its place in the rows."""
+    batch, channels, *_ = problem.image
+    height, width = problem.output[2:]
+    down, along = problem.geometry.stride
+    row = problem.weight[2] * problem.weight[3] * channels
+    dims = (batch, height, width, channels)
+    seen = (tall * wide * channels, down * wide * channels, along * channels, 1)
+    placed = (height * width * row, width * row, row, 1)
+    return Primitive(
+        "reorder", dnnl.descriptor(dims, problem.element, seen), dnnl.descriptor(dims, problem.element, placed)
+    )
+
+
+def columns(problem: Problem, image: paddle.Tensor) -> paddle.Tensor:
+    """[N * H * W, kh * kw * C] of the output's H and W."""
+    source, tall, wide = padded(problem, image)
+    batch, channels, *_ = problem.image
+    (*_, high, broad), (height, width) = problem.weight, problem.output[2:]
+    if (high, broad) == (1, 1) and problem.geometry.stride == (1, 1):
+        return source
+    size = BYTES[problem.element]
+    result = new_bytes(batch * height * width * high * broad * channels * size)
+    tap = _tap(problem, tall, wide)
+    step_down, step_along = problem.geometry.dilation
+    for y in range(high):
+        for x in range(broad):
+            seen = (y * step_down * wide + x * step_along) * channels * size
+            placed = (y * broad + x) * channels * size
+            tap.run({dnnl.SRC: source.data_ptr() + seen, dnnl.DST: result.data_ptr() + placed})
+    return result
+
+
+@cached
+def _product(filters: int, positions: int, row: int, element: int) -> Primitive:
+    """gradient [positions, filters] transposed, times rows [positions, row], summed in float32."""
+    gradient = dnnl.descriptor((filters, positions), element, (1, filters))
+    return Primitive(
+        "matmul",
+        gradient,
+        dnnl.descriptor((positions, row), element),
+        None,
+        dnnl.descriptor((filters, row), dnnl.FLOAT32),
+    )
+
+
+@cached
+def _ones(count: int, element: int) -> paddle.Tensor:
+    result = new_bytes(count * BYTES[element])
+    ones = paddle.ones([count])
+    reorder(ones.data_ptr(), dnnl.vector(count), result.data_ptr(), dnnl.descriptor((count,), element))
+    return result
+
+
+def weight_gradient(
+    problem: Problem, image: paddle.Tensor, gradient: paddle.Tensor
+) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+    """The float32 gradients of weight and bias, in Paddle's layout."""
+    filters, depth, high, broad = problem.weight
+    positions = problem.output[0] * problem.output[2] * problem.output[3]
+    row = high * broad * depth
+    rows = columns(problem, image)
+    raw = new_vector(filters * row)  # [out, kh, kw, in]
+    _product(filters, positions, row, problem.element).run(
+        {dnnl.SRC: gradient.data_ptr(), dnnl.WEIGHTS: rows.data_ptr(), dnnl.DST: raw.data_ptr()}
+    )
+    result = unrounded(problem, raw)
+    if not problem.bias:
+        return result, None
+    bias = new_vector(filters)
+    ones = _ones(positions, problem.element)
+    _product(1, positions, filters, problem.element).run(
+        {dnnl.SRC: ones.data_ptr(), dnnl.WEIGHTS: gradient.data_ptr(), dnnl.DST: bias.data_ptr()}
+    )
+    return result, bias

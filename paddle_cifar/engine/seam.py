@@ -1,0 +1,121 @@
+"""Where the engine meets a network: `Layer.__call__` and the names in `paddle` and `paddle.nn.functional`.
+
+The network's own forward runs unchanged. While it does, a call of a layer or function that has a fast path goes
+there, and everything else gets real tensors. Nothing about the network itself is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import paddle
+from paddle import nn
+from paddle.nn import functional
+
+from paddle_cifar.engine import layers
+from paddle_cifar.engine.activation import Activation, holds_activation, real
+
+_paddle_call = nn.Layer.__call__
+_running = (
+    threading.local()
+)  # .element: the type between layers, while a network runs on the engine in this thread
+
+
+def current() -> int | None:
+    return getattr(_running, "element", None)
+
+
+def call_layer(layer: nn.Layer, *inputs: Any, **options: Any) -> Any:
+    """What every `layer(...)` in the process goes through once a network was sped up."""
+    element = current()
+    if element is None:
+        switch = layer.__dict__.get("_engine")
+        return (
+            _paddle_call(layer, *inputs, **options) if switch is None else switch.run(layer, inputs, options)
+        )
+    hooks = bool(layer._forward_pre_hooks or layer._forward_post_hooks)
+    if hooks:  # a hook is shown real tensors, before and after
+        return real(_with_real_output(layer, real(inputs), real(options)))
+    fast = layers.LAYERS.get(type(layer))
+    if fast is not None and len(inputs) == 1 and not options:
+        image = entered(inputs[0], element)
+        if image is not None:
+            result = fast(layer, image)
+            if result is not NotImplemented:
+                return result
+        inputs = real(inputs)
+    elif type(layer).__module__.startswith("paddle.") and not _passes(layer):
+        inputs, options = real(inputs), real(options)
+    return _paddle_call(layer, *inputs, **options)
+
+
+def _passes(layer: nn.Layer) -> bool:
+    """Whether a layer of Paddle's own may see an Activation: containers, and those that only call one function."""
+    return bool(layer._sub_layers) or not layer._parameters
+
+
+def _with_real_output(layer: nn.Layer, inputs: Any, options: Any) -> Any:
+    handle = layer.register_forward_post_hook(lambda _, __, output: real(output))
+    layer._forward_post_hooks.move_to_end(handle._hook_id, last=False)
+    try:
+        return _paddle_call(layer, *inputs, **options)
+    finally:
+        handle.remove()
+
+
+def entered(value: Any, element: int) -> Activation | None:
+    """The value as an Activation, if it is an image batch the engine can take."""
+    if isinstance(value, Activation):
+        return value
+    if isinstance(value, paddle.Tensor) and value.ndim == 4 and value.dtype == paddle.float32 and value.size:
+        return Activation.enter(value, element)
+    return None
+
+
+def _routed(function: Callable[..., Any], fast: Callable[..., Any] | None) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*inputs: Any, **options: Any) -> Any:
+        if not (holds_activation(inputs) or holds_activation(options.values())):
+            return function(*inputs, **options)
+        if fast is not None and inputs and isinstance(inputs[0], Activation):
+            result = fast(*inputs, **options)
+            if result is not NotImplemented:
+                return result
+        return function(*real(inputs), **real(options))
+
+    return call
+
+
+@functools.cache
+def _routes() -> list[tuple[Any, str, Any, Any]]:
+    """(namespace, name, Paddle's function, ours) for every public function that takes tensors."""
+    found = []
+    for namespace in (functional, paddle):
+        for name, value in vars(namespace).items():
+            if isinstance(value, types.FunctionType) and not name.startswith("_"):
+                found.append((namespace, name, value, _routed(value, layers.FUNCTIONS.get(name))))
+    return found
+
+
+@contextlib.contextmanager
+def routed(element: int) -> Iterator[None]:
+    """Run a network's forward in here."""
+    for namespace, name, _, ours in _routes():
+        setattr(namespace, name, ours)
+    _running.element = element
+    try:
+        yield
+    finally:
+        _running.element = None
+        for namespace, name, theirs, _ in _routes():
+            setattr(namespace, name, theirs)
+
+
+def install() -> None:
+    """Let `Layer.__call__` go through here; networks without the switch notice nothing."""
+    nn.Layer.__call__ = call_layer

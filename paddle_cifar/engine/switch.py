@@ -1,0 +1,96 @@
+"""`apply_engine`: choose what runs a network, and say which and why."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import paddle
+from paddle import nn
+
+from paddle_cifar.engine import ENGINES, PRECISIONS, cpu, dnnl
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class EngineReport:
+    """What was chosen and why. `str()` is the line for the log."""
+
+    engine: str
+    precision: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"engine {self.engine}, {self.precision}: {self.reason}"
+
+
+@dataclass
+class Switch:
+    """Hangs on a network that the engine runs; turns itself off if the engine ever fails."""
+
+    precision: str
+    working: bool = True
+    seen: set[Any] = field(default_factory=set)
+
+    def run(self, network: nn.Layer, inputs: Any, options: Any) -> Any:
+        from paddle_cifar.engine import seam
+        from paddle_cifar.engine.activation import real
+
+        usable = self.working and paddle.in_dynamic_mode() and paddle.get_device() == "cpu"
+        if not usable:
+            return seam._paddle_call(network, *inputs, **options)
+        try:
+            with seam.routed(dnnl.BF16 if self.precision == "bf16" else dnnl.FLOAT32):
+                return real(seam._with_real_output(network, inputs, options))
+        except Exception as error:
+            self.working = False
+            log.warning("engine paddle from here: %s: %s", type(error).__name__, error)
+            log.debug("the engine failed", exc_info=True)
+        return seam._paddle_call(network, *inputs, **options)
+
+
+def apply_engine(network: nn.Layer, engine: str = "auto", precision: str = "auto") -> EngineReport:
+    """Let `network` run on the fastest engine this machine has, or on the one that is named.
+
+    Never raises for want of a library or a processor: the report says what will run instead, and why.
+    """
+    if engine not in ENGINES or precision not in PRECISIONS:
+        raise ValueError(f"engine must be one of {ENGINES} and precision one of {PRECISIONS}")
+    remove_engine(network)
+    chosen, reason = precision, _hindrance(engine)
+    if reason is None:
+        from paddle_cifar.engine import check, seam, tensors
+
+        if precision == "auto":
+            chosen = "bf16" if cpu.has_bf16() else "float32"
+        tensors.keep_freed_memory()
+        reason = check.failure(chosen)
+        if reason is None:
+            seam.install()
+            network.__dict__["_engine"] = Switch(chosen)
+            return EngineReport(
+                "onednn", chosen, f"oneDNN {dnnl.library().version} in Paddle {paddle.__version__}"
+            )
+    return EngineReport("paddle", "float32", reason)
+
+
+def remove_engine(network: nn.Layer) -> None:
+    """Back to Paddle's own kernels."""
+    network.__dict__.pop("_engine", None)
+
+
+def _hindrance(engine: str) -> str | None:
+    """Why oneDNN cannot be used, if so."""
+    if engine == "paddle":
+        return "as asked"
+    if paddle.get_device() != "cpu":
+        return f"the device is {paddle.get_device()}"
+    if not cpu.has_avx2():
+        return "the processor has no AVX2"
+    try:
+        dnnl.library()
+    except dnnl.DnnlError as error:
+        return str(error)
+    return None
