@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 import sys
 import time
@@ -25,7 +24,16 @@ STARTED = time.perf_counter()
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 TYPES = typing.get_type_hints(TrainConfig)
 DATA_FLAGS = ("dataset", "data_file", "synthetic_size", "debug")
-EVALUATE_FLAGS = ("data_file", "batch_size", "device", "threads", "limit_steps", "debug")
+EVALUATE_FLAGS = (
+    "data_file",
+    "batch_size",
+    "device",
+    "engine",
+    "precision",
+    "threads",
+    "limit_steps",
+    "debug",
+)
 
 EXAMPLES = {
     "train": "python main.py --epochs 20 --lr 0.01",
@@ -122,8 +130,8 @@ def run_models(given: dict[str, Any]) -> None:
 
 def run_stats(given: dict[str, Any]) -> None:
     """Print mean and standard deviation per channel."""
-    from paddle_cifar.data.loader import channel_statistics
     from paddle_cifar.data.load import load_archive
+    from paddle_cifar.data.loader import channel_statistics
 
     config = dataclasses.replace(TrainConfig(), **given)
     archive = load_archive(config.dataset, config.data_file, config.synthetic_size)

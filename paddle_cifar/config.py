@@ -1,4 +1,4 @@
-"""One frozen ``TrainConfig`` holds every setting of a run; the command line's flags are made from its fields."""
+"""One frozen ``TrainConfig`` holds every setting of a run; the flags are made from its fields."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from paddle_cifar.data.augment import build_augmentations
+from paddle_cifar.engine import ENGINES
+from paddle_cifar.engine import PRECISIONS as CPU_PRECISIONS
 from paddle_cifar.errors import RunError, UsageError, unknown_name
 from paddle_cifar.models import STEMS, check_model
 
 DATASETS = ("cifar100", "synthetic")
 DEVICES = ("auto", "cpu", "gpu")
-PRECISIONS = ("auto", "float32", "bf16", "fp16")
+PRECISIONS = (*CPU_PRECISIONS, "fp16")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 
@@ -33,7 +35,9 @@ class TrainConfig:
     """
 
     # data
-    dataset: str = option("cifar100", "cifar100, or synthetic: a drawn stand-in that needs no download", DATASETS)
+    dataset: str = option(
+        "cifar100", "cifar100, or synthetic: a drawn stand-in that needs no download", DATASETS
+    )
     data_file: str = option("", "path of cifar-100-python.tar.gz (default: look for it, then download)")
     synthetic_size: int = option(5000, "training images of the stand-in; a fifth as many test images")
     val_split: int = option(0, "training images held out to choose the best epoch (0: the last epoch counts)")
@@ -61,14 +65,17 @@ class TrainConfig:
 
     # machine
     device: str = option("auto", "where to train", DEVICES)
-    precision: str = option("auto", "arithmetic; auto is float32 on a CPU, bf16 or fp16 on a GPU", PRECISIONS)
+    engine: str = option("auto", "kernels on a CPU: oneDNN where it can be had, or Paddle's own", ENGINES)
+    precision: str = option("auto", "arithmetic; auto is the fastest the device is good at", PRECISIONS)
     threads: int = option(0, "CPU threads (0: all cores)")
 
     # run
     name: str = option("", "folder name of the run (default: model, recipe and time)")
     output: str = option("outputs", "folder that holds the runs")
     resume: str = option("", "go on with a run: its folder, or auto for the newest unfinished one")
-    limit_steps: int = option(0, "end every epoch and evaluation after this many batches, for trials (0: no limit)")
+    limit_steps: int = option(
+        0, "end epochs and evaluations after this many batches, for trials (0: no limit)"
+    )
     log_freq: int = option(50, "training steps between log lines")
     debug: bool = option(False, "show a traceback when something fails")
 
@@ -82,7 +89,11 @@ class TrainConfig:
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("val_split", "patience", "seed", "threads", "limit_steps"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
-        self._require("synthetic_size", self.synthetic_size >= 500, "at least 500 (five training images and one test image a class)")
+        self._require(
+            "synthetic_size",
+            self.synthetic_size >= 500,
+            "at least 500 (five training images and one test image a class)",
+        )
         self._require("lr", math.isfinite(self.lr) and self.lr > 0, "a positive number")
         for name in ("momentum", "label_smoothing"):
             self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
@@ -118,4 +129,6 @@ class TrainConfig:
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise RunError(f"{path} cannot be read ({error.strerror}); is {path.parent} a run folder?") from error
+            raise RunError(
+                f"{path} cannot be read ({error.strerror}); is {path.parent} a run folder?"
+            ) from error

@@ -89,7 +89,12 @@ def test_a_recipe_knows_its_own_name_and_command(name):
 def test_lab_is_the_labs_setting():
     lab = recipe("lab")
     assert (lab.stem, lab.optimizer, lab.lr, lab.batch_size) == ("imagenet", "adam", 1e-3, 256)
-    assert (lab.augment, lab.schedule, lab.weight_decay, lab.label_smoothing) == ("none", "constant", 0.0, 0.0)
+    assert (lab.augment, lab.schedule, lab.weight_decay, lab.label_smoothing) == (
+        "none",
+        "constant",
+        0.0,
+        0.0,
+    )
 
 
 def test_names_on_the_command_line_are_those_that_can_be_built():

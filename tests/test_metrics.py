@@ -21,11 +21,10 @@ def accumulated(batches, soft=False):
 
 
 @pytest.fixture
-def batches(rng=np.random.default_rng(0)):
+def batches():
     """Two batches of different sizes: a mean over batches would differ from the mean over samples."""
-    return [
-        (rng.normal(size=(n, 100)).astype("float32") * 2, rng.integers(0, 100, n)) for n in (50, 7)
-    ]
+    rng = np.random.default_rng(0)
+    return [(rng.normal(size=(n, 100)).astype("float32") * 2, rng.integers(0, 100, n)) for n in (50, 7)]
 
 
 @pytest.mark.parametrize("soft", [False, True])

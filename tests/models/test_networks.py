@@ -14,6 +14,7 @@ from paddle_cifar.models.catalogue import NETWORKS
 from paddle_cifar.models.googlenet import GoogLeNet
 from paddle_cifar.models.names import CIFAR_STEM_ONLY
 from paddle_cifar.models.summary import cheap_initialisation
+from tests.conftest import ROOT
 
 # One of each family (and each kind of block), with the side of its last map under the CIFAR stem.
 CHEAP = {
@@ -166,4 +167,4 @@ def test_errors_are_one_line(name, stem, message):
 
 def test_names_need_no_paddle():
     program = "import sys, paddle_cifar.models; sys.exit('paddle' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,93 @@
+"""What the user reads while a run goes on: a progress bar on a terminal, plain lines in a file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, TextIO
+
+import paddle
+
+from paddle_cifar.callbacks.history import History
+
+BAR_WIDTH = 30
+
+
+class ProgressLog(paddle.callbacks.Callback):
+    """Prints loss, accuracy, rate, speed and time left in the style of Paddle's own progress bar.
+
+    Args:
+        history: names the epoch and its figures.
+        epochs: of the whole run.
+        log_freq: steps between lines.
+        stream: where to print (standard output).
+    """
+
+    def __init__(self, history: History, epochs: int, log_freq: int, stream: TextIO | None = None) -> None:
+        super().__init__()
+        self.history, self.epochs, self.log_freq = history, epochs, log_freq
+        self.stream = stream or sys.stdout
+        self.on_terminal = self.stream.isatty()
+        self._began = 0.0
+        self._steps_done = 0
+        self._eval_seconds = 0.0
+
+    def _print(self, text: str, end: str = "\n") -> None:
+        print(text, end=end, file=self.stream, flush=True)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Announce the epoch."""
+        self._epoch_began = time.perf_counter()
+        self._began = self._began or self._epoch_began
+        self._print(f"Epoch {self.history.epoch + 1}/{self.epochs}")
+
+    def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        """Print or redraw a line every ``log_freq`` steps, and at the last one."""
+        logs = logs or {}
+        steps = self.params["steps"]
+        self._steps_done += 1
+        done = step + 1
+        if done % self.log_freq and done != steps:
+            return
+        speed = done * logs["batch_size"] / (time.perf_counter() - self._epoch_began)
+        line = (
+            f"step {done:>{len(str(steps))}}/{steps}{self._bar(done, steps)} - loss: {logs['mean_loss']:.4f}"
+            f" - acc_top1: {logs['acc_top1']:.4f} - lr: {self.model._optimizer.get_lr():.5f}"
+            f" - {speed:.0f} images/s - left {format_time(self._seconds_left(done, steps))}"
+        )
+        if self.on_terminal:
+            self._print("\r" + line + " " * 4, end="\n" if done == steps else "")
+        else:
+            self._print(line)
+
+    def _bar(self, done: int, steps: int) -> str:
+        if not self.on_terminal:
+            return ""
+        filled = BAR_WIDTH * done // steps
+        return f" [{'=' * filled}{'>' if filled < BAR_WIDTH else ''}{'.' * (BAR_WIDTH - filled - 1)}]"
+
+    def _seconds_left(self, done: int, steps: int) -> float:
+        """From the pace of this process so far, its evaluations included."""
+        elapsed = time.perf_counter() - self._began
+        total_steps = (self.epochs - self.history.first_epoch) * steps
+        return elapsed / self._steps_done * (total_steps - self._steps_done)
+
+    def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Sum the epoch up in one line."""
+        row, split = self.history.rows[-1], self.history.split
+        self._print(
+            f"train loss {row['train_loss']:.4f} acc_top1 {row['train_acc_top1']:.4f}"
+            f" | {split} loss {row[split + '_loss']:.4f} acc_top1 {row[split + '_acc_top1']:.4f}"
+            f" acc_top5 {row[split + '_acc_top5']:.4f} | {row['seconds']:.0f} s"
+        )
+
+
+def format_time(seconds: float) -> str:
+    """Seconds as h:mm:ss, or m:ss below an hour.
+
+    >>> format_time(3725), format_time(65)
+    ('1:02:05', '1:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

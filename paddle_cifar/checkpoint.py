@@ -1,0 +1,125 @@
+"""Checkpoints: one safetensors file holds weights, optimizer and progress, and is replaced atomically.
+
+One file means that weights and optimizer cannot come from different moments,
+and nothing in it is ever unpickled. The tensors are named
+``network.<layer>.<parameter>`` and ``optimizer.<layer>.<parameter>/<accumulator>``;
+the progress of the run is JSON in the file's header.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from paddle_cifar.errors import RunError
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint in memory: tensors by name, and the run's progress as plain JSON values."""
+
+    tensors: dict[str, np.ndarray]
+    progress: dict[str, Any]
+
+
+def capture(
+    network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, progress: dict[str, Any]
+) -> Checkpoint:
+    """Copy the state of network and optimizer. ``progress`` must hold JSON values only."""
+    tensors = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
+    state = optimizer.state_dict()
+    scheduler = {key: float(value) for key, value in state.pop("LR_Scheduler", {}).items()}
+    structured = {parameter.name: name for name, parameter in network.named_parameters()}
+    for key, value in state.items():
+        # Paddle's key is "<parameter's generated name>_<accumulator>_0". Generated names differ from
+        # process to process, so the parameter's place in the network is stored instead.
+        parameter = max((name for name in structured if key.startswith(name + "_")), key=len)
+        accumulator = key[len(parameter) + 1 :]
+        tensors[f"optimizer.{structured[parameter]}/{accumulator}"] = np.asarray(value.numpy())
+    return Checkpoint(tensors, {**progress, "lr_scheduler": scheduler})
+
+
+def restore(
+    checkpoint: Checkpoint, network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer | None = None
+) -> None:
+    """Put a checkpoint's state into a network, and into its optimizer unless that is None.
+
+    Raises RunError when the checkpoint is of another network.
+    """
+    weights = {
+        name.removeprefix("network."): value
+        for name, value in checkpoint.tensors.items()
+        if name.startswith("network.")
+    }
+    expected = network.state_dict()
+    different = sorted(
+        name
+        for name in set(weights) | set(expected)
+        if name not in weights
+        or name not in expected
+        or list(weights[name].shape) != list(expected[name].shape)
+    )
+    if different:
+        raise RunError(
+            f"the checkpoint is of another network or class count ({different[0]} and "
+            f"{len(different) - 1} more differ); choose the --model it was trained with"
+        )
+    network.set_state_dict(weights)
+    if optimizer is None:
+        return
+    names = {name: parameter.name for name, parameter in network.named_parameters()}
+    state: dict[str, Any] = {}
+    for key, value in checkpoint.tensors.items():
+        if key.startswith("optimizer."):
+            parameter, accumulator = key.removeprefix("optimizer.").rsplit("/", 1)
+            state[f"{names[parameter]}_{accumulator}"] = paddle.to_tensor(value)
+    scheduler = dict(checkpoint.progress["lr_scheduler"])
+    if scheduler:
+        scheduler["last_epoch"] = int(scheduler["last_epoch"])
+        state["LR_Scheduler"] = scheduler
+    optimizer.set_state_dict(state)
+
+
+def save(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a checkpoint so that ``path`` is at every moment either the old or the new one."""
+    from safetensors.numpy import save as to_bytes
+
+    data = to_bytes(checkpoint.tensors, metadata={"progress": json.dumps(checkpoint.progress)})
+    write_atomically(path, data)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint; RunError when it is missing or damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+            progress = json.loads((file.metadata() or {})["progress"])
+    except FileNotFoundError as error:
+        raise RunError(f"no checkpoint at {path}; has the run finished its first epoch?") from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise RunError(f"checkpoint {path} is damaged ({error}); use another one, or train again") from error
+    return Checkpoint(tensors, progress)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside ``path``, flush to disk, then rename over it; leaves no temporary file on failure."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(
+            f"cannot write {path}: {error.strerror}; free some space or choose another --output"
+        ) from error

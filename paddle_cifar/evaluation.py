@@ -1,0 +1,119 @@
+"""Evaluate a trained network on the test images, right after training or from a run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle.metric import Metric
+
+from paddle_cifar import checkpoint
+from paddle_cifar.config import TrainConfig
+from paddle_cifar.data.load import load_datasets
+from paddle_cifar.data.loader import BatchLoader
+from paddle_cifar.environment import choose_device
+from paddle_cifar.errors import RunError
+from paddle_cifar.metrics import build_metrics
+from paddle_cifar.models import build_network
+from paddle_cifar.precision import choose_arithmetic
+from paddle_cifar.runs import RunFolder
+
+
+class CollectLogits(Metric):
+    """Not a number but a by-product: keeps the logits (N, C) of every batch that is evaluated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[np.ndarray] = []
+
+    def reset(self) -> None:
+        """``paddle.Model`` resets metrics after an evaluation too, so the logits are kept."""
+
+    def update(self, logits: np.ndarray) -> float:
+        """Keep the logits of a batch."""
+        self.batches.append(np.asarray(logits, np.float32))
+        return 0.0
+
+    def accumulate(self) -> float:
+        """Nothing to report."""
+        return 0.0
+
+    def name(self) -> str:
+        """The key in Paddle's logs, unused."""
+        return "logits"
+
+    def compute(self, logits: paddle.Tensor, label: paddle.Tensor) -> paddle.Tensor:
+        """The logits as they are."""
+        return logits
+
+
+def evaluate_model(model: paddle.Model, loader: BatchLoader) -> dict[str, float]:
+    """Top-1, top-5 and superclass accuracy (fractions) and mean loss (nats) over all images of ``loader``."""
+    logs = model.evaluate(loader, verbose=0)
+    scores = {name: float(logs[name]) for name in ("acc_top1", "acc_top5", "acc_coarse")}
+    return {**scores, "loss": float(logs["mean_loss"])}
+
+
+def summary_line(scores: dict[str, float]) -> str:
+    """The scores in one line."""
+    return (
+        f"acc_top1 {scores['acc_top1']:.4f} - acc_top5 {scores['acc_top5']:.4f}"
+        f" - acc_coarse {scores['acc_coarse']:.4f} - loss {scores['loss']:.4f}"
+    )
+
+
+def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = False) -> dict[str, Any]:
+    """Evaluate a run's weights on its test images and store evaluation.json beside them.
+
+    Uses the best checkpoint where validation images chose one, else the last.
+
+    Args:
+        folder: outputs/<run>.
+        overrides: config fields to replace: data_file, device, batch_size, threads, limit_steps.
+        keep_logits: also store logits.npz with logits (N, 100) and labels (N,).
+
+    Returns:
+        The contents of evaluation.json.
+    """
+    run = RunFolder(folder)
+    if not folder.is_dir():
+        raise RunError(f"no run at {folder}; give a folder below outputs/")
+    config = dataclasses.replace(TrainConfig.read(run.config), **overrides)
+    which = "best" if config.val_split else "last"
+    state = checkpoint.load(run.checkpoint(which))
+    device, _ = choose_device(config.device)
+    network = build_network(config.model, config.stem)
+    checkpoint.restore(state, network)
+    choose_arithmetic(network, device, config.engine, config.precision)
+    _, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
+    loader = BatchLoader(
+        test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
+    )
+    logits = CollectLogits()
+    model = paddle.Model(
+        network,
+        paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
+        paddle.static.InputSpec([None], "int64", "label"),
+    )
+    model.prepare(metrics=build_metrics() + ([logits] if keep_logits else []))
+    scores = evaluate_model(model, loader)
+    evaluation = {
+        **scores,
+        "images": min(len(test_set), len(loader) * config.batch_size),
+        "dataset": config.dataset,
+        "data_sha256": test_set.sha256,
+        "checkpoint": which,
+        "epochs": state.progress["epochs"],
+    }
+    path = run.path / "evaluation.json"
+    checkpoint.write_atomically(path, (json.dumps(evaluation, indent=2) + "\n").encode())
+    if keep_logits:
+        collected = np.concatenate(logits.batches)
+        np.savez_compressed(
+            run.path / "logits.npz", logits=collected, labels=test_set.fine_labels[: len(collected)]
+        )
+    return evaluation

@@ -1,0 +1,56 @@
+"""Kernels and number format: what ``--engine`` and ``--precision`` mean on this device."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import paddle
+
+from paddle_cifar.engine import apply_engine
+from paddle_cifar.errors import RunError
+
+
+def choose_arithmetic(
+    network: paddle.nn.Layer, device: str, engine: str, precision: str
+) -> tuple[str, str, str]:
+    """Set the network up for the device.
+
+    Returns:
+        The engine ("onednn" or "paddle"), the precision ("float32", "bf16" or "fp16"),
+        and a line that says why.
+
+    Raises:
+        RunError: for a precision that cannot be had; on a CPU Paddle's own mixed
+            precision only warns and computes in float32, so nothing is passed to it.
+    """
+    if device != "cpu":
+        if precision == "auto":
+            precision = "bf16" if paddle.amp.is_bfloat16_supported() else "fp16"
+        if precision == "bf16":
+            _autocast_to_bfloat16(network)
+        return "paddle", precision, f"engine paddle, {precision}: the device is {device}"
+    if precision == "fp16":
+        raise RunError("--precision fp16 needs a GPU; on a CPU choose float32 or bf16")
+    report = apply_engine(network, engine, precision)
+    if precision not in ("auto", report.precision):
+        raise RunError(f"--precision {precision} cannot be had here: {report.reason}; leave the flag out")
+    return report.engine, report.precision, str(report)
+
+
+def amp_configs(precision: str) -> str | None:
+    """What ``paddle.Model.prepare`` is told. It knows float16 only; weights stay float32 in every mode."""
+    return "O1" if precision == "fp16" else None
+
+
+def _autocast_to_bfloat16(network: paddle.nn.Layer) -> None:
+    # bfloat16 needs no loss scaling, so wrapping the network's forward is all there is to do.
+    # Untested: no GPU was at hand when this was written.
+    forward = network.forward
+
+    @functools.wraps(forward)
+    def forward_in_bfloat16(*inputs: Any) -> Any:
+        with paddle.amp.auto_cast(dtype="bfloat16", level="O1"):
+            return forward(*inputs)
+
+    network.forward = forward_in_bfloat16

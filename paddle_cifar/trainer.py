@@ -1,0 +1,244 @@
+"""A training run from beginning to end; reads as a table of contents."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from paddle_cifar import checkpoint
+from paddle_cifar.callbacks import (
+    Checkpoints,
+    History,
+    ProgressLog,
+    StopOnNonFiniteLoss,
+    Throughput,
+    VisualDLLog,
+)
+from paddle_cifar.callbacks.checkpoints import best_epoch
+from paddle_cifar.checkpoint import Checkpoint
+from paddle_cifar.config import TrainConfig
+from paddle_cifar.data.augment import build_augmentations
+from paddle_cifar.data.cifar100 import Cifar100
+from paddle_cifar.data.load import load_datasets
+from paddle_cifar.data.loader import BatchLoader, split_validation
+from paddle_cifar.environment import choose_device, machine_summary, versions
+from paddle_cifar.evaluation import evaluate_model, summary_line
+from paddle_cifar.metrics import build_metrics
+from paddle_cifar.models import build_network
+from paddle_cifar.models.summary import count_parameters
+from paddle_cifar.optim import CrossEntropy, build_optimizer, build_schedule
+from paddle_cifar.precision import amp_configs, choose_arithmetic
+from paddle_cifar.runs import RunFolder, open_run
+
+
+def train(
+    config: TrainConfig, given: dict[str, Any] | None = None, started: float | None = None
+) -> dict[str, Any]:
+    """Train, evaluate and save one network.
+
+    Args:
+        config: every setting of the run.
+        given: the settings the user chose explicitly; a resumed run refuses those that contradict it.
+        started: ``time.perf_counter()`` when the command began, for ``seconds`` in the result.
+
+    Returns:
+        The contents of result.json.
+
+    Raises:
+        RunError, UsageError: one line that says what is wrong.
+    """
+    started = time.perf_counter() if started is None else started
+    run, config, resumed = open_run(config, given or {})
+    if resumed and run.result.exists():
+        print(f"{run.path} is finished already; see {run.result}")
+        return json.loads(run.result.read_text(encoding="utf-8"))
+    saved = checkpoint.load(run.checkpoint("last")) if resumed else None
+
+    try:
+        device, notes = choose_device(config.device)
+        for note in notes:
+            print(f"warning: {note}", file=sys.stderr)
+        train_set, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
+        train_loader, eval_loader, test_loader = build_loaders(config, train_set, test_set)
+        paddle.seed(config.seed)
+        network = build_network(config.model, config.stem)
+        engine, precision, why = choose_arithmetic(network, device, config.engine, config.precision)
+        model = build_model(config, network, precision, steps_per_epoch=len(train_loader))
+        if saved is not None:
+            checkpoint.restore(saved, network, model._optimizer)
+    except BaseException:
+        run.discard_unstarted()
+        raise
+
+    announce(config, run, why, network, train_set, saved)
+    history, throughput, clock = fit(config, run, model, train_loader, eval_loader, saved, started)
+    best = best_epoch(history.rows) if config.val_split else 0
+    if best:
+        checkpoint.restore(checkpoint.load(run.checkpoint("best")), network)
+    scores = evaluate_model(model, test_loader)
+    model.save(str(run.path / "final"))
+
+    result = {
+        **scores,
+        "epochs": len(history.rows),
+        "checkpoint": "best" if best else "last",
+        "seconds": clock(),
+        "images_per_second": throughput.images_per_second,
+        "model": config.model,
+        "stem": config.stem,
+        "recipe": config.recipe,
+        "params": count_parameters(network),
+        "dataset": config.dataset,
+        "data_sha256": train_set.sha256,
+        "seed": config.seed,
+        "engine": engine,
+        "precision": precision,
+        "versions": versions(),
+        "machine": machine_summary(device),
+        "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    checkpoint.write_atomically(run.result, (json.dumps(result, indent=2) + "\n").encode())
+    print(f"test images: {summary_line(scores)}")
+    print(f"saved in {run.path}; curves: visualdl --logdir {config.output}")
+    return result
+
+
+def build_loaders(
+    config: TrainConfig, train_set: Cifar100, test_set: Cifar100
+) -> tuple[BatchLoader, BatchLoader, BatchLoader]:
+    """Training batches, those evaluated after each epoch, and the test batches.
+
+    After each epoch the validation images are evaluated, or, when none are held
+    out, the test images: then that curve is only shown, nothing is chosen by it.
+    """
+    images, labels = train_set.images, train_set.fine_labels
+
+    def evaluation(images: Any, labels: Any) -> BatchLoader:
+        return BatchLoader(images, labels, config.batch_size, limit_steps=config.limit_steps)
+
+    test_loader = eval_loader = evaluation(test_set.images, test_set.fine_labels)
+    if config.val_split:
+        kept, held_out = split_validation(labels, config.val_split, config.seed)
+        eval_loader = evaluation(images[held_out], labels[held_out])
+        images, labels = images[kept], labels[kept]
+    train_loader = BatchLoader(
+        images,
+        labels,
+        config.batch_size,
+        build_augmentations(config.augment),
+        shuffle=True,
+        drop_last=config.drop_last,
+        seed=config.seed,
+        limit_steps=config.limit_steps,
+    )
+    return train_loader, eval_loader, test_loader
+
+
+def build_model(
+    config: TrainConfig, network: paddle.nn.Layer, precision: str, steps_per_epoch: int
+) -> paddle.Model:
+    """``paddle.Model`` of the network, prepared with optimizer, loss and metrics."""
+    lr_scheduler = build_schedule(
+        config.schedule,
+        config.lr,
+        total_steps=config.epochs * steps_per_epoch,
+        warmup_steps=round(config.warmup_epochs * steps_per_epoch),
+    )
+    optimizer = build_optimizer(
+        config.optimizer, network, lr_scheduler, config.weight_decay, config.momentum, config.grad_clip
+    )
+    model = paddle.Model(
+        network,
+        paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
+        paddle.static.InputSpec([None], "int64", "label"),
+    )
+    model.prepare(
+        optimizer,
+        CrossEntropy(config.label_smoothing),
+        build_metrics(),
+        amp_configs=amp_configs(precision),
+    )
+    return model
+
+
+def fit(
+    config: TrainConfig,
+    run: RunFolder,
+    model: paddle.Model,
+    train_loader: BatchLoader,
+    eval_loader: BatchLoader,
+    saved: Checkpoint | None,
+    started: float,
+) -> tuple[History, Throughput, Any]:
+    """Train the epochs that are left; returns history, throughput, and a clock of the run's seconds."""
+    progress = saved.progress if saved else {}
+    earlier_seconds = progress.get("seconds", 0.0)
+
+    def clock() -> float:
+        return earlier_seconds + time.perf_counter() - started
+
+    throughput = Throughput(progress.get("step_images", 0), progress.get("step_seconds", 0.0))
+    history = History(
+        run.history,
+        train_loader,
+        throughput,
+        split="val" if config.val_split else "test",
+        rows=progress.get("rows"),
+        seed=config.seed,
+    )
+    train_loader.set_epoch(history.first_epoch)
+    hparams = {
+        name: getattr(config, name)
+        for name in ("model", "stem", "recipe", "optimizer", "schedule", "lr", "batch_size", "weight_decay")
+    }
+    vdl = VisualDLLog(
+        run.vdl, history, config.log_freq, hparams, train_loader.sample(64), progress.get("vdl_bytes", 0)
+    )
+
+    def extra() -> dict[str, Any]:
+        return {
+            "seconds": clock(),
+            "step_images": throughput.images,
+            "step_seconds": throughput.seconds,
+            "vdl_bytes": vdl.bytes_written(),
+        }
+
+    callbacks = [
+        throughput,
+        history,
+        StopOnNonFiniteLoss(history),
+        ProgressLog(history, config.epochs, config.log_freq),
+        vdl,
+        Checkpoints(run, history, config.patience, extra),
+    ]
+    epochs_left = config.epochs - history.first_epoch
+    if epochs_left:
+        try:
+            model.fit(train_loader, eval_loader, epochs=epochs_left, verbose=0, callbacks=callbacks)
+        finally:
+            vdl.close()
+    return history, throughput, clock
+
+
+def announce(
+    config: TrainConfig,
+    run: RunFolder,
+    why: str,
+    network: paddle.nn.Layer,
+    dataset: Cifar100,
+    saved: Checkpoint | None,
+) -> None:
+    """Say in a few lines what is about to happen."""
+    data = f"{len(dataset):,} images of " + (
+        "CIFAR-100" if config.dataset == "cifar100" else "the drawn stand-in (not CIFAR-100)"
+    )
+    print(f"{config.model} ({config.stem} stem, {count_parameters(network):,} parameters) on {data}")
+    print(f"{config.epochs} epochs, batch {config.batch_size}, {config.optimizer} at {config.lr:g}; {why}")
+    if saved is not None:
+        print(f"resuming {run.path} after epoch {saved.progress['epochs']}")
+    print(f"run folder: {run.path}", flush=True)

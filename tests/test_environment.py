@@ -1,0 +1,116 @@
+import builtins
+import subprocess
+import sys
+
+import pytest
+
+from paddle_cifar import environment
+from paddle_cifar.errors import RunError
+from tests.conftest import ROOT
+
+
+def test_both_builds_stop_with_the_command_that_mends_it():
+    with pytest.raises(RunError, match="pip uninstall -y paddlepaddle paddlepaddle-gpu"):
+        environment.check_builds(["paddlepaddle", "paddlepaddle-gpu"])
+    environment.check_builds(["paddlepaddle"])
+
+
+def test_both_builds_are_seen_from_their_metadata(tmp_path):
+    """As after installing one over the other, in a process of its own."""
+    for name in ("paddlepaddle", "paddlepaddle_gpu"):
+        folder = tmp_path / f"{name}-2.6.2.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: 2.6.2\n"
+        )
+    code = f"""import sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}]
+from paddle_cifar.cli import main; sys.exit(main(["--epochs", "1"]))"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (
+        process.returncode == 1 and "pip uninstall -y" in process.stderr and "Traceback" not in process.stderr
+    )
+
+
+def test_no_paddle_stops_with_the_command_that_mends_it(monkeypatch):
+    for name in [name for name in sys.modules if name == "paddle"]:
+        monkeypatch.delitem(sys.modules, name)
+    real_import = builtins.__import__
+
+    def without_paddle(name, *arguments, **keywords):
+        if name == "paddle":
+            raise ModuleNotFoundError("No module named 'paddle'", name="paddle")
+        return real_import(name, *arguments, **keywords)
+
+    monkeypatch.setattr(builtins, "__import__", without_paddle)
+    with pytest.raises(RunError, match=r"pip install -r requirements-cpu\.txt"):
+        environment.import_paddle()
+
+
+class FakePaddle:
+    """Stands for a Paddle with or without CUDA and GPUs."""
+
+    def __init__(self, cuda, gpus):
+        self.chosen = None
+        self.device = self
+        self.is_compiled_with_cuda = lambda: cuda
+        self.cuda = type("cuda", (), {"device_count": staticmethod(lambda: gpus)})
+        self.set_device = lambda name: setattr(self, "chosen", name)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "gpus", "nvidia", "device", "chosen", "warning"),
+    [
+        (False, 0, False, "auto", "cpu", None),
+        (True, 1, True, "auto", "gpu:0", None),
+        (True, 1, True, "cpu", "cpu", None),
+        (True, 0, False, "auto", "cpu", "finds no GPU"),
+        (False, 0, True, "auto", "cpu", "CPU build"),
+    ],
+)
+def test_device_and_warnings(monkeypatch, cuda, gpus, nvidia, device, chosen, warning):
+    fake = FakePaddle(cuda, gpus)
+    monkeypatch.setattr(environment, "import_paddle", lambda threads=0: fake)
+    monkeypatch.setattr(environment, "has_nvidia_gpu", lambda: nvidia)
+    name, notes = environment.choose_device(device)
+    assert name == chosen == fake.chosen
+    assert (warning is None and not notes) or warning in notes[0]
+
+
+def test_a_gpu_that_is_absent_stops(monkeypatch):
+    monkeypatch.setattr(environment, "import_paddle", lambda threads=0: FakePaddle(False, 0))
+    with pytest.raises(RunError, match="--device gpu"):
+        environment.choose_device("gpu")
+
+
+def test_paddle_uses_every_core_without_being_told(command):
+    code = """import os; from paddle_cifar.environment import import_paddle
+import_paddle(); print(os.environ["OMP_NUM_THREADS"])"""
+    environment_without = {k: v for k, v in environment.os.environ.items() if k != "OMP_NUM_THREADS"}
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment_without
+    )
+    assert process.stdout.strip() == str(environment.available_cores())
+    assert process.stderr == "", "Paddle's start-up chatter is off"
+
+
+def test_an_amd_processor_gets_mkls_avx2_path(monkeypatch):
+    monkeypatch.setattr(environment, "cpu_name", lambda: "AMD Ryzen 7")
+    monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    environment.set_threads(3)
+    assert environment.os.environ["MKL_DEBUG_CPU_TYPE"] == "5"
+    assert environment.os.environ["OMP_NUM_THREADS"] == "3"
+
+
+def test_precisions_a_cpu_does_not_have_are_refused():
+    from paddle import nn
+
+    from paddle_cifar.precision import amp_configs, choose_arithmetic
+
+    layer = nn.Linear(2, 2)
+    assert choose_arithmetic(layer, "cpu", "paddle", "auto")[:2] == ("paddle", "float32")
+    with pytest.raises(RunError, match="fp16 needs a GPU"):
+        choose_arithmetic(layer, "cpu", "auto", "fp16")
+    with pytest.raises(RunError, match="--precision bf16"):
+        choose_arithmetic(layer, "cpu", "paddle", "bf16")
+    assert amp_configs("float32") is None and amp_configs("fp16") == "O1"
