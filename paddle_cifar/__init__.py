@@ -1,3 +1,40 @@
-"""ResNets on CIFAR-100 with PaddlePaddle's high-level API."""
+"""ResNets on CIFAR-100 with PaddlePaddle's high-level API.
+
+What a notebook needs is here by name, and imported only when it is used:
+
+    from paddle_cifar import TrainConfig, recipe, train
+    result = train(recipe("quick"))
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+# Where each public name lives. Importing the package stays quick: Paddle comes with the first use.
+_HOME = {
+    "TrainConfig": "config",
+    "recipe": "recipes",
+    "Cifar100": "data.cifar100",
+    "BatchLoader": "data.loader",
+    "normalise": "data.loader",
+    "build_augmentations": "data.augment",
+    "load_datasets": "data.load",
+    "build_network": "models",
+    "choose_arithmetic": "precision",
+    "choose_device": "environment",
+    "import_paddle": "environment",
+    "build_loaders": "trainer",
+    "build_model": "trainer",
+    "train": "trainer",
+    "evaluate_run": "evaluation",
+}
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'paddle_cifar' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"paddle_cifar.{_HOME[name]}"), name)

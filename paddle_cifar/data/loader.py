@@ -98,30 +98,31 @@ class BatchLoader:
         return self.steps
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order and augmentation of the epoch (from 0) that the next iteration yields."""
+        """Choose the epoch (from 0) that the next iteration draws; without a call they follow one another."""
         self.epoch = epoch
 
-    def order(self) -> np.ndarray:
-        """Indices of the images in the order of this epoch."""
+    def order(self, epoch: int) -> np.ndarray:
+        """Indices of the images in the order of an epoch."""
         if not self.shuffle:
             return np.arange(len(self.images))
-        return np.random.default_rng((self.seed, self.epoch)).permutation(len(self.images))
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        order = self.order()
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        order = self.order(epoch)
         for step in range(self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
-            yield normalise(self._augmented(chosen, step)), self.labels[chosen]
+            yield normalise(self._augmented(chosen, epoch, step)), self.labels[chosen]
 
     def sample(self, count: int) -> np.ndarray:
-        """The first images of this epoch, augmented but not normalised: uint8 (count, 3, H, W)."""
-        return self._augmented(self.order()[:count], step=0)
+        """The first images of the next epoch, augmented but not normalised: uint8 (count, 3, H, W)."""
+        return self._augmented(self.order(self.epoch)[:count], self.epoch, step=0)
 
-    def _augmented(self, chosen: np.ndarray, step: int) -> np.ndarray:
+    def _augmented(self, chosen: np.ndarray, epoch: int, step: int) -> np.ndarray:
         images = self.images[chosen]
         if not self.augmentations:
             return images
-        return augment(images, self.augmentations, np.random.default_rng((self.seed, self.epoch, step)))
+        return augment(images, self.augmentations, np.random.default_rng((self.seed, epoch, step)))
 
 
 def split_validation(labels: np.ndarray, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -123,7 +123,7 @@ def _through_tensor(name: str) -> Callable[..., Any]:
 # Operators are looked up on the class, so __getattr__ does not cover them.
 for _name in (
     "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "neg", "getitem", "matmul", "gt", "ge", "lt", "le",
-    "eq", "ne", "bool", "float",
+    "eq", "ne", "bool", "float", "abs",
 ):  # fmt: skip
     setattr(Activation, f"__{_name}__", _through_tensor(f"__{_name}__"))
 Activation.__hash__ = object.__hash__  # type: ignore[method-assign]

@@ -155,7 +155,11 @@ def image_gradient(problem: Problem, weight: paddle.Tensor, gradient: paddle.Ten
     weights = packed(weight, problem.channels_last_weight(problem.element), primitive.layout(dnnl.WEIGHTS))
     result = new_image(problem.image, problem.element)
     primitive.run(
-        {dnnl.DIFF_DST: gradient.data_ptr(), dnnl.WEIGHTS: weights.data_ptr(), dnnl.DIFF_SRC: result.data_ptr()}
+        {
+            dnnl.DIFF_DST: gradient.data_ptr(),
+            dnnl.WEIGHTS: weights.data_ptr(),
+            dnnl.DIFF_SRC: result.data_ptr(),
+        }
     )
     return result
 
@@ -166,13 +170,25 @@ def weight_gradient(
     """The float32 gradients of weight and bias, in Paddle's layout."""
     primitive = weight_gradient_primitive(problem)
     raw = new_bytes(primitive.size(dnnl.DIFF_WEIGHTS))
-    pointers = {dnnl.SRC: image.data_ptr(), dnnl.DIFF_DST: gradient.data_ptr(), dnnl.DIFF_WEIGHTS: raw.data_ptr()}
+    pointers = {
+        dnnl.SRC: image.data_ptr(),
+        dnnl.DIFF_DST: gradient.data_ptr(),
+        dnnl.DIFF_WEIGHTS: raw.data_ptr(),
+    }
     bias = new_vector(problem.output[1]) if problem.bias else None
     if bias is not None:
         pointers[dnnl.DIFF_BIAS] = bias.data_ptr()
     primitive.run(pointers)
     channels_last = problem.channels_last_weight(dnnl.FLOAT32)
     return unrounded(problem, packed(raw, primitive.layout(dnnl.DIFF_WEIGHTS), channels_last)), bias
+
+
+def prepare(problem: Problem, image_wanted: bool, weight_wanted: bool) -> None:
+    """Make what the backward pass will need now, while a refusal can still send the layer to Paddle."""
+    if image_wanted:
+        image_gradient_primitive(problem)
+    if weight_wanted:
+        weight_gradient_primitive(problem)
 
 
 class Convolution(PyLayer):
@@ -184,6 +200,7 @@ class Convolution(PyLayer):
             image_shape(image), tuple(weight.shape), geometry, element_type(image), bias is not None
         )
         ctx.problem, ctx.wanted = problem, (not image.stop_gradient, not weight.stop_gradient)
+        prepare(problem, *ctx.wanted)
         weight = rounded(problem, weight)
         ctx.save_for_backward(alias(image), weight)
         return convolve(problem, image, weight, bias)
@@ -195,5 +212,7 @@ class Convolution(PyLayer):
         image, weight = ctx.saved_tensor()
         wants_image, wants_weight = ctx.wanted
         of_image = image_gradient(ctx.problem, weight, gradient) if wants_image else None
-        of_weight, of_bias = fastest.weight_gradient(ctx.problem, image, gradient) if wants_weight else (None, None)
+        of_weight, of_bias = (
+            fastest.weight_gradient(ctx.problem, image, gradient) if wants_weight else (None, None)
+        )
         return (of_image, of_weight, of_bias) if ctx.problem.bias else (of_image, of_weight)

@@ -54,6 +54,7 @@ class ActivationFunction(PyLayer):
         forward_primitive(shape, element, algorithm, alpha).run(
             {dnnl.SRC: image.data_ptr(), dnnl.DST: result.data_ptr()}
         )
+        backward_primitive(shape, element, FROM_OUTPUT.get(algorithm, algorithm), alpha)
         ctx.save_for_backward(alias(result if algorithm in FROM_OUTPUT else image))
         ctx.function = (algorithm, alpha)
         return result

@@ -58,7 +58,9 @@ def _tap(problem: Problem, tall: int, wide: int) -> Primitive:
     seen = (tall * wide * channels, down * wide * channels, along * channels, 1)
     placed = (height * width * row, width * row, row, 1)
     return Primitive(
-        "reorder", dnnl.descriptor(dims, problem.element, seen), dnnl.descriptor(dims, problem.element, placed)
+        "reorder",
+        dnnl.descriptor(dims, problem.element, seen),
+        dnnl.descriptor(dims, problem.element, placed),
     )
 
 

@@ -20,7 +20,6 @@ from paddle_cifar.engine.tensors import (
     new_vector,
 )
 
-
 # oneDNN's first choice lets its threads wait for each other in a spin loop: a little faster on an idle machine, but ten
 # times slower as soon as anything else (a data loader) wants a core. This one has no such barrier.
 PREFERRED = "bnorm_tbb_jit"
@@ -73,6 +72,8 @@ class BatchNormalization(PyLayer):
         shape, element = image_shape(image), element_type(image)
         flags = dnnl.USE_SCALE | dnnl.USE_SHIFT | frozen * dnnl.GLOBAL_STATISTICS | relu * dnnl.FUSE_RELU
         primitive = forward_primitive(shape, element, epsilon, flags, differentiable or not frozen)
+        if differentiable:
+            backward_primitive(shape, element, epsilon, flags)  # now, while a refusal can still be handled
         result = new_image(shape, element)
         pointers = {
             dnnl.SRC: image.data_ptr(),

@@ -52,6 +52,7 @@ class Pooling(PyLayer):
         shape, element = image_shape(image), element_type(image)
         key = (shape, (*shape[:2], *output), element, algorithm, window)
         primitive = forward_primitive(*key)
+        backward_primitive(*key)  # now, while a refusal can still be handled
         result = new_image(key[1], element)
         pointers = {dnnl.SRC: image.data_ptr(), dnnl.DST: result.data_ptr()}
         workspace = None

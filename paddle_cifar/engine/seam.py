@@ -19,8 +19,9 @@ from paddle.nn import functional
 
 from paddle_cifar.engine import layers
 from paddle_cifar.engine.activation import Activation, holds_activation, real
+from paddle_cifar.engine.dnnl import DnnlError
 
-_paddle_call = nn.Layer.__call__
+paddle_call = nn.Layer.__call__
 _running = (
     threading.local()
 )  # .element: the type between layers, while a network runs on the engine in this thread
@@ -36,22 +37,30 @@ def call_layer(layer: nn.Layer, *inputs: Any, **options: Any) -> Any:
     if element is None:
         switch = layer.__dict__.get("_engine")
         return (
-            _paddle_call(layer, *inputs, **options) if switch is None else switch.run(layer, inputs, options)
+            paddle_call(layer, *inputs, **options) if switch is None else switch.run(layer, inputs, options)
         )
     hooks = bool(layer._forward_pre_hooks or layer._forward_post_hooks)
     if hooks:  # a hook is shown real tensors, before and after
-        return real(_with_real_output(layer, real(inputs), real(options)))
+        return real(with_real_output(layer, real(inputs), real(options)))
     fast = layers.LAYERS.get(type(layer))
     if fast is not None and len(inputs) == 1 and not options:
         image = entered(inputs[0], element)
         if image is not None:
-            result = fast(layer, image)
+            result = _attempt(fast, layer, image)
             if result is not NotImplemented:
                 return result
         inputs = real(inputs)
     elif type(layer).__module__.startswith("paddle.") and not _passes(layer):
         inputs, options = real(inputs), real(options)
-    return _paddle_call(layer, *inputs, **options)
+    return paddle_call(layer, *inputs, **options)
+
+
+def _attempt(fast: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
+    """A fast path's result, NotImplemented too where oneDNN has no code for the shape or type."""
+    try:
+        return fast(*inputs, **options)
+    except DnnlError:
+        return NotImplemented
 
 
 def _passes(layer: nn.Layer) -> bool:
@@ -59,11 +68,12 @@ def _passes(layer: nn.Layer) -> bool:
     return bool(layer._sub_layers) or not layer._parameters
 
 
-def _with_real_output(layer: nn.Layer, inputs: Any, options: Any) -> Any:
+def with_real_output(layer: nn.Layer, inputs: Any, options: Any) -> Any:
+    """Call a layer so that its own hooks, and its caller, are given real tensors."""
     handle = layer.register_forward_post_hook(lambda _, __, output: real(output))
     layer._forward_post_hooks.move_to_end(handle._hook_id, last=False)
     try:
-        return _paddle_call(layer, *inputs, **options)
+        return paddle_call(layer, *inputs, **options)
     finally:
         handle.remove()
 
@@ -83,7 +93,7 @@ def _routed(function: Callable[..., Any], fast: Callable[..., Any] | None) -> Ca
         if not (holds_activation(inputs) or holds_activation(options.values())):
             return function(*inputs, **options)
         if fast is not None and inputs and isinstance(inputs[0], Activation):
-            result = fast(*inputs, **options)
+            result = _attempt(fast, *inputs, **options)
             if result is not NotImplemented:
                 return result
         return function(*real(inputs), **real(options))

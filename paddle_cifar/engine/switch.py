@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import paddle
@@ -32,7 +32,6 @@ class Switch:
 
     precision: str
     working: bool = True
-    seen: set[Any] = field(default_factory=set)
 
     def run(self, network: nn.Layer, inputs: Any, options: Any) -> Any:
         from paddle_cifar.engine import seam
@@ -40,15 +39,17 @@ class Switch:
 
         usable = self.working and paddle.in_dynamic_mode() and paddle.get_device() == "cpu"
         if not usable:
-            return seam._paddle_call(network, *inputs, **options)
+            return seam.paddle_call(network, *inputs, **options)
         try:
             with seam.routed(dnnl.BF16 if self.precision == "bf16" else dnnl.FLOAT32):
-                return real(seam._with_real_output(network, inputs, options))
+                return real(seam.with_real_output(network, inputs, options))
         except Exception as error:
-            self.working = False
-            log.warning("engine paddle from here: %s: %s", type(error).__name__, error)
+            reason = f"{type(error).__name__}: {error}"
             log.debug("the engine failed", exc_info=True)
-        return seam._paddle_call(network, *inputs, **options)
+        result = seam.paddle_call(network, *inputs, **options)  # raises if it was the caller's mistake
+        self.working = False
+        log.warning("engine paddle from here: %s", reason)
+        return result
 
 
 def apply_engine(network: nn.Layer, engine: str = "auto", precision: str = "auto") -> EngineReport:

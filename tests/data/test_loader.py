@@ -60,8 +60,21 @@ def test_a_step_does_not_depend_on_those_before_it():
     """What makes resuming exact: batch 2 is the same whether or not batches 0 and 1 were drawn."""
     batches = loader(augmentations=build_augmentations("crop,flip"))
     whole = list(batches)
-    chosen = batches.order()[64:96]
-    assert np.array_equal(normalise(batches._augmented(chosen, step=2)), whole[2][0])
+    chosen = batches.order(epoch=0)[64:96]
+    assert np.array_equal(normalise(batches._augmented(chosen, epoch=0, step=2)), whole[2][0])
+
+
+def test_epochs_follow_one_another_without_being_told():
+    """paddle.Model.fit calls no set_epoch; it must not see the same order again and again."""
+    batches = loader()
+    first, second = list(batches), list(batches)
+    assert not np.array_equal(first[0][1], second[0][1])
+    assert np.array_equal(second[0][1], epoch_of(loader(), 1)[0][1])
+
+
+def test_sample_shows_the_batch_that_comes_next():
+    batches = loader(augmentations=build_augmentations("crop,flip"), batch_size=8)
+    assert np.array_equal(normalise(batches.sample(8)), next(iter(batches))[0])
 
 
 def test_limit_steps_ends_early():

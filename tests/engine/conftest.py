@@ -1,0 +1,61 @@
+"""Every test here compares the engine with Paddle's own kernels on fresh random numbers."""
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_cifar.engine import apply_engine, dnnl, remove_engine
+
+
+def pytest_collection_modifyitems(items):
+    try:
+        dnnl.library()
+    except dnnl.DnnlError as error:
+        for item in items:
+            if "tests/engine" in str(item.path) and "needs_library" in item.fixturenames:
+                item.add_marker(pytest.mark.skip(reason=str(error)))
+
+
+@pytest.fixture
+def needs_library():
+    """Ask for it where oneDNN itself is tested."""
+
+
+def train_step(network, image, engine, precision="float32"):
+    """Output, gradient of the image, gradients of the parameters, running statistics; the network is left as it was."""
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    if engine == "onednn":
+        report = apply_engine(network, "onednn", precision)
+        assert report.engine == "onednn", report
+    image = image.detach()
+    image.stop_gradient = False
+    output = network(image)
+    rng = np.random.default_rng(7)
+    (output * paddle.to_tensor(rng.standard_normal(output.shape), dtype=output.dtype)).sum().backward()
+    if engine == "onednn":
+        assert network._engine.working, "the engine turned itself off"
+    remove_engine(network)
+    results = {"output": output.detach().numpy(), "image": image.grad.numpy()}
+    for name, parameter in network.named_parameters():
+        value = parameter if parameter.stop_gradient else parameter.grad
+        results[name] = None if value is None else value.numpy().copy()
+    network.clear_gradients(set_to_zero=False)
+    network.set_state_dict(before)
+    return results
+
+
+def difference(ours, theirs):
+    """The largest relative difference over everything a step gives; a gradient that is nothing but rounding counts
+    against the largest one."""
+    assert ours.keys() == theirs.keys()
+    scale = max(np.linalg.norm(value) for name, value in theirs.items() if value is not None)
+    worst = 0.0
+    for name, expected in theirs.items():
+        if expected is None:
+            assert ours[name] is None
+            continue
+        assert ours[name].shape == expected.shape
+        assert np.isfinite(ours[name]).all(), name
+        error = np.linalg.norm(ours[name].astype("float64") - expected)
+        worst = max(worst, error / max(np.linalg.norm(expected), 1e-5 * scale))
+    return worst

@@ -1,0 +1,99 @@
+"""Each layer type by itself: output, gradients and running statistics against Paddle's kernels."""
+
+import paddle
+import pytest
+from paddle import nn
+
+from tests.engine.conftest import difference, train_step
+
+pytestmark = pytest.mark.usefixtures("needs_library")
+
+LAYERS = {
+    "conv 3x3": (lambda: nn.Conv2D(8, 12, 3, padding=1), (3, 8, 9, 7)),
+    "conv without bias": (lambda: nn.Conv2D(8, 16, 3, padding=1, bias_attr=False), (3, 8, 8, 8)),
+    "conv of an image": (lambda: nn.Conv2D(3, 16, 3, padding=1), (5, 3, 32, 32)),
+    "conv, stride 2": (lambda: nn.Conv2D(16, 24, 3, stride=2, padding=1, bias_attr=False), (3, 16, 11, 10)),
+    "conv 1x1": (lambda: nn.Conv2D(16, 8, 1), (3, 16, 5, 5)),
+    "conv 1x1, stride 2": (lambda: nn.Conv2D(16, 8, 1, stride=2), (3, 16, 8, 8)),
+    "conv 2x2": (lambda: nn.Conv2D(3, 24, 2), (4, 3, 32, 32)),
+    "conv 7x7, stride 2": (lambda: nn.Conv2D(3, 16, 7, stride=2, padding=3), (2, 3, 32, 32)),
+    "conv on a 1x1 map": (lambda: nn.Conv2D(16, 16, 3, padding=1), (4, 16, 1, 1)),
+    "conv, uneven padding": (lambda: nn.Conv2D(4, 8, 3, stride=2, padding=[0, 1, 2, 1]), (2, 4, 9, 9)),
+    "conv, valid": (lambda: nn.Conv2D(4, 8, 3, padding="valid"), (2, 4, 6, 6)),
+    "conv, same": (lambda: nn.Conv2D(4, 8, 3, padding="same"), (2, 4, 6, 6)),
+    "conv, reflected": (lambda: nn.Conv2D(4, 8, 3, padding=1, padding_mode="reflect"), (2, 4, 6, 6)),
+    "conv, dilated": (lambda: nn.Conv2D(4, 8, 3, padding=2, dilation=2), (2, 4, 9, 9)),
+    "conv, grouped": (lambda: nn.Conv2D(16, 32, 3, padding=1, groups=4), (2, 16, 7, 7)),
+    "conv, depthwise": (lambda: nn.Conv2D(16, 16, 3, padding=1, groups=16), (2, 16, 7, 7)),
+    "batch norm": (lambda: nn.BatchNorm2D(10), (4, 10, 6, 5)),
+    "batch norm + ReLU": (lambda: nn.Sequential(nn.BatchNorm2D(16, momentum=0.8), nn.ReLU()), (4, 16, 6, 5)),
+    "batch norm + ReLU, 1x1": (lambda: nn.Sequential(nn.BatchNorm2D(16), nn.ReLU()), (8, 16, 1, 1)),
+    "frozen batch norm": (
+        lambda: nn.Sequential(nn.BatchNorm2D(16, use_global_stats=True), nn.ReLU()),
+        (4, 16, 6, 5),
+    ),
+    "batch norm, no scale": (lambda: nn.BatchNorm2D(16, weight_attr=False, bias_attr=False), (4, 16, 6, 5)),
+    "ReLU": (nn.ReLU, (3, 5, 7, 7)),
+    "ReLU6": (nn.ReLU6, (3, 5, 7, 7)),
+    "LeakyReLU": (lambda: nn.LeakyReLU(0.1), (3, 5, 7, 7)),
+    "SiLU": (nn.Silu, (3, 16, 7, 7)),
+    "Swish": (nn.Swish, (3, 16, 7, 7)),
+    "GELU": (nn.GELU, (3, 16, 7, 7)),
+    "GELU, tanh": (lambda: nn.GELU(approximate=True), (3, 16, 7, 7)),
+    "Sigmoid": (nn.Sigmoid, (3, 16, 7, 7)),
+    "Hardswish": (nn.Hardswish, (3, 16, 7, 7)),
+    "max pool": (lambda: nn.MaxPool2D(2), (3, 16, 8, 8)),
+    "max pool 3x3": (lambda: nn.MaxPool2D(3, stride=2, padding=1), (3, 16, 9, 8)),
+    "max pool, ceil": (lambda: nn.MaxPool2D(2, ceil_mode=True), (3, 16, 7, 7)),
+    "average pool": (lambda: nn.AvgPool2D(2), (3, 16, 8, 8)),
+    "average pool 3x3": (lambda: nn.AvgPool2D(3, stride=1, padding=1), (3, 16, 9, 8)),
+    "average pool 3x3, padded": (
+        lambda: nn.AvgPool2D(3, stride=2, padding=1, exclusive=False),
+        (3, 16, 9, 8),
+    ),
+    "average pool, ceil": (lambda: nn.AvgPool2D(2, ceil_mode=True), (3, 16, 7, 7)),
+    "global average": (lambda: nn.AdaptiveAvgPool2D(1), (3, 16, 7, 5)),
+    "adaptive average": (lambda: nn.AdaptiveAvgPool2D(2), (3, 16, 8, 8)),
+    "adaptive average, uneven": (lambda: nn.AdaptiveAvgPool2D(3), (3, 16, 8, 8)),
+    "flatten + linear": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(48, 5)), (3, 3, 4, 4)),
+    "dropout off": (lambda: nn.Dropout(0.0), (3, 16, 7, 7)),
+}
+
+
+def in_network(make):
+    """The layer between two convolutions of 1x1, so that it sees the engine's own tensors."""
+
+    class Network(nn.Layer):
+        def __init__(self, channels):
+            super().__init__()
+            self.before = nn.Conv2D(channels, channels, 1, bias_attr=False)
+            self.layer = make()
+
+        def forward(self, image):
+            return self.layer(self.before(image))
+
+    return Network
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_float32_agrees_with_paddle(name):
+    make, shape = LAYERS[name]
+    network, image = in_network(make)(shape[1]), paddle.randn(shape)
+    theirs = train_step(network, image, "paddle")
+    assert difference(train_step(network, image, "onednn"), theirs) < 1e-4
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if "batch norm + ReLU, 1x1" not in name])
+def test_bf16_agrees_to_its_eight_bits(name):
+    make, shape = LAYERS[name]
+    network, image = in_network(make)(shape[1]), paddle.randn(shape)
+    theirs = train_step(network, image, "paddle")
+    assert difference(train_step(network, image, "onednn", "bf16"), theirs) < 0.1
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_any_batch_size(batch):
+    network = in_network(LAYERS["conv, stride 2"][0])(16)
+    image = paddle.randn([batch, 16, 11, 10])
+    theirs = train_step(network, image, "paddle")
+    assert difference(train_step(network, image, "onednn"), theirs) < 1e-4
