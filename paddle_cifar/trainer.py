@@ -104,7 +104,7 @@ def train(
     }
     checkpoint.write_atomically(run.result, (json.dumps(result, indent=2) + "\n").encode())
     print(f"test images: {summary_line(scores)}")
-    print(f"saved in {run.path}; curves: visualdl --logdir {config.output}")
+    print(f"saved in {run.path}; curves: visualdl --logdir {config.output} --language en")
     return result
 
 

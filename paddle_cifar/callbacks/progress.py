@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import Any, TextIO
@@ -11,6 +12,7 @@ import paddle
 from paddle_cifar.callbacks.history import History
 
 BAR_WIDTH = 30
+REDRAW_SECONDS = 0.2
 
 
 class ProgressLog(paddle.callbacks.Callback):
@@ -28,9 +30,10 @@ class ProgressLog(paddle.callbacks.Callback):
         self.history, self.epochs, self.log_freq = history, epochs, log_freq
         self.stream = stream or sys.stdout
         self.on_terminal = self.stream.isatty()
-        self._began = 0.0
+        self._began = 0.0  # of the first epoch of this process
+        self._epoch_began = 0.0
+        self._drawn = 0.0
         self._steps_done = 0
-        self._eval_seconds = 0.0
 
     def _print(self, text: str, end: str = "\n") -> None:
         print(text, end=end, file=self.stream, flush=True)
@@ -42,29 +45,30 @@ class ProgressLog(paddle.callbacks.Callback):
         self._print(f"Epoch {self.history.epoch + 1}/{self.epochs}")
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
-        """Print or redraw a line every ``log_freq`` steps, and at the last one."""
-        logs = logs or {}
-        steps = self.params["steps"]
+        """Redraw the bar on a terminal; elsewhere print a line every ``log_freq`` steps and at the last."""
         self._steps_done += 1
-        done = step + 1
-        if done % self.log_freq and done != steps:
-            return
-        speed = done * logs["batch_size"] / (time.perf_counter() - self._epoch_began)
-        line = (
-            f"step {done:>{len(str(steps))}}/{steps}{self._bar(done, steps)} - loss: {logs['mean_loss']:.4f}"
-            f" - acc_top1: {logs['acc_top1']:.4f} - lr: {self.model._optimizer.get_lr():.5f}"
-            f" - {speed:.0f} images/s - left {format_time(self._seconds_left(done, steps))}"
-        )
+        done, steps = step + 1, self.params["steps"]
         if self.on_terminal:
-            self._print("\r" + line + " " * 4, end="\n" if done == steps else "")
-        else:
-            self._print(line)
+            if time.perf_counter() - self._drawn > REDRAW_SECONDS or done == steps:
+                self._drawn = time.perf_counter()
+                text = self._line(done, steps, logs or {}, bar=True)
+                columns = shutil.get_terminal_size().columns
+                if len(text) >= columns:  # a line that wraps cannot be redrawn
+                    text = self._line(done, steps, logs or {})[: columns - 1]
+                self._print("\r" + text.ljust(columns - 1), end="\n" if done == steps else "")
+        elif done % self.log_freq == 0 or done == steps:
+            self._print(self._line(done, steps, logs or {}))
 
-    def _bar(self, done: int, steps: int) -> str:
-        if not self.on_terminal:
-            return ""
+    def _line(self, done: int, steps: int, logs: dict[str, Any], bar: bool = False) -> str:
         filled = BAR_WIDTH * done // steps
-        return f" [{'=' * filled}{'>' if filled < BAR_WIDTH else ''}{'.' * (BAR_WIDTH - filled - 1)}]"
+        speed = done * logs["batch_size"] / (time.perf_counter() - self._epoch_began)
+        return (
+            f"step {done:>{len(str(steps))}}/{steps}"
+            + (f" [{('=' * filled + '>')[:BAR_WIDTH]:.<{BAR_WIDTH}}]" if bar else "")
+            + f" - loss: {logs['mean_loss']:.4f} - acc_top1: {logs['acc_top1']:.4f}"
+            + f" - lr: {self.model._optimizer.get_lr():.5f} - {speed:.0f} images/s"
+            + f" - left {format_time(self._seconds_left(done, steps))}"
+        )
 
     def _seconds_left(self, done: int, steps: int) -> float:
         """From the pace of this process so far, its evaluations included."""

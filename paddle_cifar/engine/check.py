@@ -73,5 +73,6 @@ def _results(network: nn.Layer, image: paddle.Tensor, element: int | None) -> li
     (output * slope).sum().backward()
     trained = [parameter for parameter in network.parameters() if not parameter.stop_gradient]
     results = [output.detach(), image.grad.clone(), *(parameter.grad.clone() for parameter in trained)]
-    network.clear_gradients(set_to_zero=False)
+    for parameter in trained:
+        parameter.clear_gradient(False)
     return results

@@ -39,7 +39,8 @@ def train_step(network, image, engine, precision="float32"):
     for name, parameter in network.named_parameters():
         value = parameter if parameter.stop_gradient else parameter.grad
         results[name] = None if value is None else value.numpy().copy()
-    network.clear_gradients(set_to_zero=False)
+    for parameter in network.parameters():
+        parameter.clear_gradient(False)
     network.set_state_dict(before)
     return results
 

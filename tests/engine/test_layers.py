@@ -88,7 +88,9 @@ def test_bf16_agrees_to_its_eight_bits(name):
     make, shape = LAYERS[name]
     network, image = in_network(make)(shape[1]), paddle.randn(shape)
     theirs = train_step(network, image, "paddle")
-    assert difference(train_step(network, image, "onednn", "bf16"), theirs) < 0.1
+    # Rounding also decides which of two near maxima wins, and which side of zero a value lies on.
+    tolerance = 0.25 if any(word in name for word in ("max", "ReLU", "frozen")) else 0.05
+    assert difference(train_step(network, image, "onednn", "bf16"), theirs) < tolerance
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])

@@ -1,0 +1,168 @@
+"""Choosing the engine: what it leaves alone, what it survives, and what it says."""
+
+import copy
+import gc
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import psutil
+import pytest
+from paddle import nn
+from paddle.vision.models import resnet18
+
+from paddle_cifar.engine import apply_engine, check, dnnl, remove_engine, switch
+
+
+def small():
+    return nn.Sequential(
+        nn.Conv2D(3, 8, 3), nn.BatchNorm2D(8), nn.ReLU(), nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(8, 4)
+    )
+
+
+@pytest.fixture
+def image():
+    return paddle.randn([4, 3, 10, 10])
+
+
+def test_package_imports_without_paddle():
+    code = "import sys, paddle_cifar.engine.cpu, paddle_cifar.engine as e; assert 'paddle' not in sys.modules; e.ENGINES"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_says_what_was_chosen(needs_library):
+    assert str(apply_engine(small(), "auto", "float32")).startswith("engine onednn, float32: oneDNN 3.")
+    assert str(apply_engine(small(), "paddle")) == "engine paddle, float32: as asked"
+    with pytest.raises(ValueError, match="engine must be"):
+        apply_engine(small(), "cudnn")
+
+
+@pytest.mark.parametrize("platform, machine", [("win32", "AMD64"), ("darwin", "arm64"), ("linux", "aarch64")])
+def test_steps_aside_on_other_platforms(monkeypatch, platform, machine):
+    dnnl.library.cache_clear()
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    report = apply_engine(small())
+    assert report.engine == "paddle"
+    assert machine in report.reason
+    dnnl.library.cache_clear()
+
+
+def test_steps_aside_from_an_unknown_version(monkeypatch, needs_library):
+    dnnl.library.cache_clear()
+    monkeypatch.setattr(dnnl, "KNOWN_VERSIONS", {(9, 9)})
+    assert "not one this project knows" in apply_engine(small()).reason
+    dnnl.library.cache_clear()
+
+
+def test_steps_aside_when_the_self_check_fails(monkeypatch, needs_library):
+    check.failure.cache_clear()
+    monkeypatch.setattr(check, "disagreement", lambda precision: float("nan"))
+    assert "disagrees" in apply_engine(small()).reason
+    check.failure.cache_clear()
+
+
+def test_self_check_leaves_the_random_state_alone(needs_library):
+    paddle.seed(11)
+    expected = paddle.randn([3]).numpy()
+    paddle.seed(11)
+    check.disagreement("float32")
+    assert (paddle.randn([3]).numpy() == expected).all()
+
+
+def test_the_network_stays_what_it_was(image, needs_library):
+    network = small()
+    names, forward = list(network.state_dict()), network.forward
+    apply_engine(network, "onednn", "float32")
+    network(image)
+    assert list(network.state_dict()) == names
+    assert type(network) is nn.Sequential
+    assert network.forward == forward
+    twin = copy.deepcopy(network)
+    assert twin._engine is not network._engine
+    np.testing.assert_allclose(twin(image).numpy(), network(image).numpy(), rtol=1e-5)
+    remove_engine(network)
+    assert "_engine" not in network.__dict__
+
+
+def test_hooks_see_real_tensors(image, needs_library):
+    network, seen = small(), []
+    apply_engine(network, "onednn", "float32")
+
+    def record(layer, inputs, output):
+        assert all(type(value) is paddle.Tensor for value in (*inputs, output))
+        seen.append(type(layer).__name__)
+
+    for layer in (network, network[0], network[2]):
+        layer.register_forward_post_hook(record)
+    network(image)
+    assert seen == ["Conv2D", "ReLU", "Sequential"]
+    assert network._engine.working
+
+
+def test_exports_like_any_network(image, tmp_path, needs_library):
+    network = small()
+    network.eval()
+    expected = network(image).numpy()
+    apply_engine(network, "onednn", "float32")
+    paddle.jit.save(network, str(tmp_path / "net"), [paddle.static.InputSpec([None, 3, 10, 10], "float32")])
+    np.testing.assert_allclose(paddle.jit.load(str(tmp_path / "net"))(image).numpy(), expected, rtol=1e-4, atol=1e-5)
+    assert network._engine.working
+
+
+def test_code_it_cannot_follow_runs_on_paddle(image, caplog, needs_library):
+    class Strange(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2D(3, 4, 3)
+
+        def forward(self, x):
+            return paddle._C_ops.relu(self.conv(x))
+
+    network = Strange()
+    expected = network(image).numpy()
+    apply_engine(network, "onednn", "float32")
+    with caplog.at_level(logging.WARNING, switch.log.name):
+        assert (network(image).numpy() == expected).all()
+    assert not network._engine.working
+
+
+def test_a_mistake_of_the_caller_is_still_raised(image, needs_library):
+    network = small()
+    apply_engine(network, "onednn", "float32")
+    with pytest.raises(ValueError, match="(?s)."):
+        network(paddle.randn([4, 5, 10, 10]))
+    network(image)
+    assert network._engine.working
+
+
+def test_hapi_trains_evaluates_and_predicts(needs_library):
+    model = paddle.Model(resnet18(num_classes=10))
+    model.prepare(paddle.optimizer.Adam(parameters=model.parameters()), nn.CrossEntropyLoss(), paddle.metric.Accuracy())
+    apply_engine(model.network, "onednn", "bf16")
+    image = np.random.default_rng(0).standard_normal((6, 3, 32, 32)).astype("float32")
+    label = np.arange(6).reshape(6, 1)
+    losses = [model.train_batch([image], [label])[0][0] for _ in range(8)]
+    assert losses[-1] < losses[0]
+    model.eval_batch([image[:5]], [label[:5]])
+    assert model.predict_batch([image[:3]])[0].shape == (3, 10)
+    assert model.network._engine.working
+
+
+def test_memory_does_not_grow(needs_library):
+    network = small()
+    apply_engine(network, "onednn", "float32")
+
+    def steps(count):
+        for _ in range(count):
+            network(paddle.randn([32, 3, 32, 32])).sum().backward()
+            network.clear_gradients()
+        gc.collect()
+        return psutil.Process().memory_info().rss
+
+    steps(20)
+    before = steps(20)
+    assert steps(200) - before < 8e6

@@ -1,0 +1,64 @@
+"""What the user reads, on a terminal and in a file."""
+
+import io
+import os
+
+import pytest
+
+from paddle_cifar.callbacks import progress
+from paddle_cifar.callbacks.progress import ProgressLog, format_time
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class FakeModel:
+    class _optimizer:
+        get_lr = staticmethod(lambda: 0.01)
+
+
+class FakeHistory:
+    first_epoch, epoch = 0, 0
+
+
+def output_of(stream, monkeypatch, columns=200, steps=20):
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
+    monkeypatch.setattr(progress, "REDRAW_SECONDS", -1)
+    log = ProgressLog(FakeHistory(), epochs=2, log_freq=8, stream=stream)
+    log.set_model(FakeModel())
+    log.set_params({"steps": steps})
+    log.on_epoch_begin(0)
+    for step in range(steps):
+        log.on_train_batch_end(step, {"mean_loss": 4.5, "acc_top1": 0.02, "batch_size": 128})
+    return stream.getvalue()
+
+
+def test_a_file_gets_plain_lines_every_log_freq_steps_and_at_the_end(monkeypatch):
+    lines = output_of(io.StringIO(), monkeypatch).splitlines()
+    assert lines[0] == "Epoch 1/2"
+    assert [line.split(" - ")[0] for line in lines[1:]] == ["step  8/20", "step 16/20", "step 20/20"]
+    assert "loss: 4.5000 - acc_top1: 0.0200 - lr: 0.01000" in lines[1] and "[" not in lines[1]
+
+
+@pytest.mark.parametrize("columns", [200, 60])
+def test_a_terminal_gets_one_line_that_never_wraps(monkeypatch, columns):
+    text = output_of(Terminal(), monkeypatch, columns)
+    drawn = text.split("\n")[1].split("\r")[1:]
+    assert len(drawn) == 20 and all(len(line) < columns for line in drawn)
+    assert ("[===============>" in drawn[9]) == (columns == 200)
+
+
+def test_time_left_counts_the_epochs_to_come(monkeypatch):
+    clock = iter(range(0, 1000, 1))
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    log = ProgressLog(FakeHistory(), epochs=3, log_freq=1, stream=io.StringIO())
+    log._began, log._steps_done = 0, 10
+    next(clock)
+    elapsed = 2
+    assert log._seconds_left(10, 10) == pytest.approx(elapsed / 10 * 20, rel=0.6)
+
+
+def test_format_time():
+    assert [format_time(s) for s in (0, 59.6, 65, 3725)] == ["0:00", "1:00", "1:05", "1:02:05"]
