@@ -8,8 +8,11 @@ the progress of the run is JSON in the file's header.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +93,37 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
     """Write a checkpoint so that ``path`` is at every moment either the old or the new one."""
     from safetensors.numpy import save as to_bytes
 
-    data = to_bytes(checkpoint.tensors, metadata={"progress": json.dumps(checkpoint.progress)})
-    write_atomically(path, data)
+    progress = json.dumps(checkpoint.progress)
+    metadata = {"progress": progress, "sha256": _digest(checkpoint.tensors, progress)}
+    write_atomically(path, to_bytes(checkpoint.tensors, metadata=metadata))
+
+
+def _digest(tensors: dict[str, np.ndarray], progress: str) -> str:
+    """SHA-256 over everything a checkpoint holds: a flipped bit must not go on training."""
+    digest = hashlib.sha256(progress.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tensor.shape}".encode())
+        digest.update(np.ascontiguousarray(tensor))
+    return digest.hexdigest()
+
+
+def load_newest(folder: Path) -> Checkpoint:
+    """The newest undamaged checkpoint of a run; a damaged one is passed over with a warning.
+
+    Raises RunError when there is none.
+    """
+    for path in numbered(folder):
+        try:
+            return load(path)
+        except RunError as error:
+            print(f"warning: {error}", file=sys.stderr)
+    raise RunError(f"no usable checkpoint in {folder}; train again under another --name")
+
+
+def numbered(folder: Path) -> list[Path]:
+    """Checkpoint files named by the training step they were taken at, the newest first."""
+    return sorted((path for path in folder.glob("*.safetensors") if path.stem.isdigit()), reverse=True)
 
 
 def load(path: Path) -> Checkpoint:
@@ -101,11 +133,14 @@ def load(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-            progress = json.loads((file.metadata() or {})["progress"])
+            metadata = file.metadata() or {}
+            progress = json.loads(metadata["progress"])
+        if metadata.get("sha256") != _digest(tensors, metadata["progress"]):
+            raise ValueError("its contents do not match their SHA-256")
     except FileNotFoundError as error:
-        raise RunError(f"no checkpoint at {path}; has the run finished its first epoch?") from error
+        raise RunError(f"no checkpoint at {path}") from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise RunError(f"checkpoint {path} is damaged ({error}); use another one, or train again") from error
+        raise RunError(f"checkpoint {path} is damaged: {error}") from error
     return Checkpoint(tensors, progress)
 
 
@@ -118,8 +153,19 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise RunError(
             f"cannot write {path}: {error.strerror}; free some space or choose another --output"
         ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut, where the system can (Windows cannot open folders)."""
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

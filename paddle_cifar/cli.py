@@ -167,13 +167,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = vars(build_parser().parse_args(arguments))
         COMMANDS[given.pop("command")](given)
     except KeyboardInterrupt:
-        print("\ninterrupted; go on with: python main.py --resume", file=sys.stderr)
+        print("\ninterrupted", file=sys.stderr)
         return 130
     except RunError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"{error.prefix}{error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader, `head` for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"error: {type(error).__name__}: {' '.join(str(error).split())[:300]}; --debug shows where",
+            file=sys.stderr,
+        )
+        return 1
     return 0

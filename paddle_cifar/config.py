@@ -19,6 +19,7 @@ DATASETS = ("cifar100", "synthetic")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = (*CPU_PRECISIONS, "fp16")
 OPTIMIZERS = ("sgd", "adam", "adamw")
+ON_NAN = ("stop", "skip")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
 
 
@@ -72,7 +73,13 @@ class TrainConfig:
     # run
     name: str = option("", "folder name of the run (default: model, recipe and time)")
     output: str = option("outputs", "folder that holds the runs")
+    save_steps: int = option(
+        0, "training steps between checkpoints (0: one at the start and after every epoch)"
+    )
+    keep: int = option(2, "how many of the newest checkpoints are kept, besides the best")
+    on_nan: str = option("stop", "at a loss that is not finite: stop, or skip the step", ON_NAN)
     resume: str = option("", "go on with a run: its folder, or auto for the newest unfinished one")
+    allow_changes: bool = option(False, "resume although other flags differ from those the run began with")
     limit_steps: int = option(
         0, "end epochs and evaluations after this many batches, for trials (0: no limit)"
     )
@@ -85,9 +92,9 @@ class TrainConfig:
         for name, choices in {f.name: f.metadata["choices"] for f in dataclasses.fields(self)}.items():
             if choices and getattr(self, name) not in choices:
                 raise unknown_name(name, getattr(self, name), choices)
-        for name in ("epochs", "batch_size", "log_freq"):
+        for name in ("epochs", "batch_size", "log_freq", "keep"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("val_split", "patience", "seed", "threads", "limit_steps"):
+        for name in ("val_split", "patience", "seed", "threads", "limit_steps", "save_steps"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require(
             "synthetic_size",

@@ -87,6 +87,7 @@ def import_paddle(threads: int = 0) -> ModuleType:
     except ImportError as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"Paddle cannot be imported ({reason}); run: {INSTALL_CPU}") from error
+    paddle.disable_signal_handler()  # Paddle's own prints a C++ dump at SIGTERM
     return paddle
 
 

@@ -15,6 +15,7 @@ class RunError(Exception):
     """Something failed while running: data, files, device, training. Exit code 1."""
 
     exit_code = 1
+    prefix = "error: "
 
 
 class UsageError(RunError):

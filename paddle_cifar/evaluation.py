@@ -84,7 +84,7 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
         raise RunError(f"no run at {folder}; give a folder below outputs/")
     config = dataclasses.replace(TrainConfig.read(run.config), **overrides)
     which = "best" if config.val_split else "last"
-    state = checkpoint.load(run.checkpoint(which))
+    state = checkpoint.load(run.best) if config.val_split else checkpoint.load_newest(run.checkpoints)
     device, _ = choose_device(config.device)
     network = build_network(config.model, config.stem)
     checkpoint.restore(state, network)

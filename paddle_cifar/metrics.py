@@ -9,6 +9,7 @@ curves can be compared.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import paddle
@@ -84,3 +85,14 @@ def build_metrics() -> list[Metric]:
     Their names in Paddle's logs: acc_top1, acc_top5, acc_coarse, mean_loss.
     """
     return [Accuracy(topk=(1, 5)), SuperclassAccuracy(FINE_TO_COARSE), MeanLoss()]
+
+
+def metric_states(metrics: list[Metric]) -> list[tuple[Any, Any]]:
+    """What each metric of :func:`build_metrics` has counted so far, as JSON values."""
+    return [(np.asarray(metric.total).tolist(), np.asarray(metric.count).tolist()) for metric in metrics]
+
+
+def restore_metrics(metrics: list[Metric], states: list[tuple[Any, Any]]) -> None:
+    """Let metrics go on counting from :func:`metric_states`."""
+    for metric, (total, count) in zip(metrics, states, strict=True):
+        metric.total, metric.count = total, count

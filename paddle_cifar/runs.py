@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paddle_cifar import checkpoint
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.errors import RunError
 
 # Fields that say where and how to run, not what is trained: they may differ when a run is resumed.
 MACHINE_FIELDS = frozenset(
-    {"data_file", "device", "threads", "log_freq", "debug", "resume", "name", "output"}
+    "allow_changes data_file debug device keep log_freq name output resume save_steps threads".split()
 )
 
 
@@ -44,22 +45,28 @@ class RunFolder:
         """VisualDL's logs."""
         return self.path / "vdl"
 
-    def checkpoint(self, which: str) -> Path:
-        """File of the "last" or "best" checkpoint."""
-        return self.path / "checkpoints" / f"{which}.safetensors"
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints: <training step>.safetensors, and best.safetensors."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The epoch that did best on held-out images, where there are any."""
+        return self.checkpoints / "best.safetensors"
 
     def discard_unstarted(self) -> None:
         """Remove the folder of a run that failed before its first step; any other folder is left alone."""
         if {path.name for path in self.path.iterdir()} == {"config.json", "checkpoints"}:
             with contextlib.suppress(OSError):  # checkpoints/ is not empty
-                self.checkpoint("last").parent.rmdir()
+                self.checkpoints.rmdir()
                 self.config.unlink()
                 self.path.rmdir()
 
     @property
     def unfinished(self) -> bool:
         """Whether there is a checkpoint to go on from and no result yet."""
-        return self.checkpoint("last").exists() and not self.result.exists()
+        return bool(checkpoint.numbered(self.checkpoints)) and not self.result.exists()
 
 
 def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, TrainConfig, bool]:
@@ -81,12 +88,15 @@ def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, Tra
         for name, value in given.items()
         if name not in MACHINE_FIELDS and value != getattr(saved, name)
     ]
-    if changed:
+    if changed and not config.allow_changes:
         raise RunError(
-            f"{run.path} was started with other settings ({'; '.join(changed)}); leave them out to resume"
+            f"{run.path} was started with other settings ({'; '.join(changed)}); "
+            "leave them out to resume, or add --allow-changes"
         )
-    machine = {name: value for name, value in given.items() if name in MACHINE_FIELDS}
-    return run, dataclasses.replace(saved, **machine), True
+    resumed = dataclasses.replace(saved, **given)
+    if changed:  # a changed network is noticed when the weights do not fit
+        run.config.write_text(resumed.to_json(), encoding="utf-8")
+    return run, resumed, True
 
 
 def _run_to_resume(config: TrainConfig) -> RunFolder | None:
@@ -113,13 +123,13 @@ def _new_run(config: TrainConfig) -> RunFolder:
     name = config.name or f"{config.model}-{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
     run = RunFolder(Path(config.output) / name)
     # "auto" starts over a folder in which nothing was finished, not even an epoch.
-    restarts = config.resume == "auto" and run.config.exists() and not run.checkpoint("last").exists()
+    restarts = config.resume == "auto" and run.config.exists() and not checkpoint.numbered(run.checkpoints)
     if run.path.is_dir() and any(run.path.iterdir()) and not restarts:
         raise RunError(
             f"{run.path} already holds a run; add --resume {run.path} to go on, or choose another --name"
         )
     try:
-        run.checkpoint("last").parent.mkdir(parents=True, exist_ok=True)
+        run.checkpoints.mkdir(parents=True, exist_ok=True)
         run.config.write_text(config.to_json(), encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write to {run.path} ({error.strerror}); choose another --output") from error

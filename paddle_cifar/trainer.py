@@ -11,16 +11,6 @@ from typing import Any
 import paddle
 
 from paddle_cifar import checkpoint
-from paddle_cifar.callbacks import (
-    Checkpoints,
-    History,
-    ProgressLog,
-    StopOnNonFiniteLoss,
-    Throughput,
-    VisualDLLog,
-)
-from paddle_cifar.callbacks.checkpoints import best_epoch
-from paddle_cifar.checkpoint import Checkpoint
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.augment import build_augmentations
 from paddle_cifar.data.cifar100 import Cifar100
@@ -28,6 +18,7 @@ from paddle_cifar.data.load import load_datasets
 from paddle_cifar.data.loader import BatchLoader, split_validation
 from paddle_cifar.environment import choose_device, machine_summary, versions
 from paddle_cifar.evaluation import evaluate_model, summary_line
+from paddle_cifar.fit import fit, run_clock
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.models import build_network
 from paddle_cifar.models.summary import count_parameters
@@ -57,7 +48,9 @@ def train(
     if resumed and run.result.exists():
         print(f"{run.path} is finished already; see {run.result}")
         return json.loads(run.result.read_text(encoding="utf-8"))
-    saved = checkpoint.load(run.checkpoint("last")) if resumed else None
+    saved = checkpoint.load_newest(run.checkpoints) if resumed else None
+    progress = saved.progress if saved else {}
+    clock = run_clock(started, progress)
 
     try:
         device, notes = choose_device(config.device)
@@ -75,18 +68,17 @@ def train(
         run.discard_unstarted()
         raise
 
-    announce(config, run, why, network, train_set, saved)
-    history, throughput, clock = fit(config, run, model, train_loader, eval_loader, saved, started)
-    best = best_epoch(history.rows) if config.val_split else 0
-    if best:
-        checkpoint.restore(checkpoint.load(run.checkpoint("best")), network)
+    announce(config, run, why, network, train_set, progress)
+    history, throughput = fit(config, run, model, train_loader, eval_loader, progress, clock)
+    if config.val_split:
+        checkpoint.restore(checkpoint.load(run.best), network)
     scores = evaluate_model(model, test_loader)
     model.save(str(run.path / "final"))
 
     result = {
         **scores,
         "epochs": len(history.rows),
-        "checkpoint": "best" if best else "last",
+        "checkpoint": "best" if config.val_split else "last",
         "seconds": clock(),
         "images_per_second": throughput.images_per_second,
         "model": config.model,
@@ -166,72 +158,13 @@ def build_model(
     return model
 
 
-def fit(
-    config: TrainConfig,
-    run: RunFolder,
-    model: paddle.Model,
-    train_loader: BatchLoader,
-    eval_loader: BatchLoader,
-    saved: Checkpoint | None,
-    started: float,
-) -> tuple[History, Throughput, Any]:
-    """Train the epochs that are left; returns history, throughput, and a clock of the run's seconds."""
-    progress = saved.progress if saved else {}
-    earlier_seconds = progress.get("seconds", 0.0)
-
-    def clock() -> float:
-        return earlier_seconds + time.perf_counter() - started
-
-    throughput = Throughput(progress.get("step_images", 0), progress.get("step_seconds", 0.0))
-    history = History(
-        run.history,
-        train_loader,
-        throughput,
-        split="val" if config.val_split else "test",
-        rows=progress.get("rows"),
-        seed=config.seed,
-    )
-    train_loader.set_epoch(history.first_epoch)
-    hparams = {
-        name: getattr(config, name)
-        for name in ("model", "stem", "recipe", "optimizer", "schedule", "lr", "batch_size", "weight_decay")
-    }
-    vdl = VisualDLLog(
-        run.vdl, history, config.log_freq, hparams, train_loader.sample(64), progress.get("vdl_bytes", 0)
-    )
-
-    def extra() -> dict[str, Any]:
-        return {
-            "seconds": clock(),
-            "step_images": throughput.images,
-            "step_seconds": throughput.seconds,
-            "vdl_bytes": vdl.bytes_written(),
-        }
-
-    callbacks = [
-        throughput,
-        history,
-        StopOnNonFiniteLoss(history),
-        ProgressLog(history, config.epochs, config.log_freq),
-        vdl,
-        Checkpoints(run, history, config.patience, extra),
-    ]
-    epochs_left = config.epochs - history.first_epoch
-    if epochs_left:
-        try:
-            model.fit(train_loader, eval_loader, epochs=epochs_left, verbose=0, callbacks=callbacks)
-        finally:
-            vdl.close()
-    return history, throughput, clock
-
-
 def announce(
     config: TrainConfig,
     run: RunFolder,
     why: str,
     network: paddle.nn.Layer,
     dataset: Cifar100,
-    saved: Checkpoint | None,
+    progress: dict[str, Any],
 ) -> None:
     """Say in a few lines what is about to happen."""
     data = f"{len(dataset):,} images of " + (
@@ -239,6 +172,6 @@ def announce(
     )
     print(f"{config.model} ({config.stem} stem, {count_parameters(network):,} parameters) on {data}")
     print(f"{config.epochs} epochs, batch {config.batch_size}, {config.optimizer} at {config.lr:g}; {why}")
-    if saved is not None:
-        print(f"resuming {run.path} after epoch {saved.progress['epochs']}")
+    if progress:
+        print(f"resuming {run.path} in epoch {progress['epochs'] + 1} after step {progress['step']}")
     print(f"run folder: {run.path}", flush=True)

@@ -3,13 +3,23 @@
 ``paddle.Model`` evaluates after ``on_epoch_end`` and reuses one ``logs`` dict
 for training and evaluation, so an epoch is complete only in ``on_eval_end``;
 ``History`` assembles it there, and those after it read ``history.rows[-1]``.
+``fit`` also counts from zero in every process: the position is ``history.epoch``
+and ``history.step``, never the arguments of a callback.
 """
 
 from paddle_cifar.callbacks.checkpoints import Checkpoints
-from paddle_cifar.callbacks.guards import StopOnNonFiniteLoss
+from paddle_cifar.callbacks.guards import SkipNonFiniteLoss, StopOnNonFiniteLoss
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.callbacks.progress import ProgressLog
 from paddle_cifar.callbacks.throughput import Throughput
 from paddle_cifar.callbacks.visualdl import VisualDLLog
 
-__all__ = ["Checkpoints", "History", "ProgressLog", "StopOnNonFiniteLoss", "Throughput", "VisualDLLog"]
+__all__ = [
+    "Checkpoints",
+    "History",
+    "ProgressLog",
+    "SkipNonFiniteLoss",
+    "StopOnNonFiniteLoss",
+    "Throughput",
+    "VisualDLLog",
+]

@@ -1,45 +1,96 @@
-"""Save the run after every epoch, and the best epoch by validation accuracy."""
+"""Save the run: at its start, every so many steps, after every epoch, and when it is asked to stop."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import paddle
 
 from paddle_cifar import checkpoint
 from paddle_cifar.callbacks.history import History
+from paddle_cifar.interrupts import Interrupted, StopSignals
 from paddle_cifar.runs import RunFolder
 
 
 class Checkpoints(paddle.callbacks.Callback):
-    """Writes checkpoints/last.safetensors each epoch and, with validation images, best.safetensors.
+    """Writes checkpoints/<step>.safetensors and, with validation images, best.safetensors.
 
     Without them there is no best: choosing an epoch by its test accuracy would
     be training on the test set.
 
     Args:
         run: where to save.
-        history: the rows so far; the newest one is saved as progress.
-        patience: stop after this many epochs without a better validation accuracy (0: never).
+        history: the position and figures of the run.
+        stop: looked at after every batch.
         extra: called for further values to store: elapsed seconds and the like.
+        save_steps: also save every so many training steps (0: only after each epoch).
+        keep: how many of the newest checkpoints stay.
+        patience: stop after this many epochs without a better validation accuracy (0: never).
     """
 
-    def __init__(self, run: RunFolder, history: History, patience: int, extra: Any) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        history: History,
+        stop: StopSignals,
+        extra: Callable[[], dict[str, Any]],
+        save_steps: int = 0,
+        keep: int = 2,
+        patience: int = 0,
+    ) -> None:
         super().__init__()
-        self.run, self.history, self.patience, self.extra = run, history, patience, extra
+        self.run, self.history, self.stop, self.extra = run, history, stop, extra
+        self.save_steps, self.keep, self.patience = save_steps, keep, patience
+        self._finished = False
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """The first checkpoint comes before the first step, so that there is always one to go on from."""
+        if not checkpoint.numbered(self.run.checkpoints):
+            self._save()
+
+    def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        """Comes after the rate scheduler's callback: what is saved is the state before the next step."""
+        due = self.save_steps and self.history.global_step % self.save_steps == 0
+        if due or self.stop.requested:
+            self._save()
+        self._leave_if_asked()
+
+    def on_eval_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        """An evaluation that is broken off is repeated when the run is resumed; the training is kept."""
+        if self.stop.requested:
+            self._save()
+        self._leave_if_asked()
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Save; stop the run when it has not improved for ``patience`` epochs."""
+        """Save the epoch; end the run when it has not improved for ``patience`` epochs."""
         rows = self.history.rows
-        progress = {"epochs": len(rows), "rows": rows, **self.extra()}
-        state = checkpoint.capture(self.model.network, self.model._optimizer, progress)
         best = best_epoch(rows) if self.history.split == "val" else 0
-        if best == len(rows):
-            checkpoint.save(state, self.run.checkpoint("best"))
-        checkpoint.save(state, self.run.checkpoint("last"))
         if self.patience and len(rows) - best >= self.patience:
             print(f"no better validation accuracy for {self.patience} epochs: stopping", flush=True)
-            self.model.stop_training = True
+            self.model.stop_training = self._finished = True
+        state = self._save()
+        if best == len(rows):
+            checkpoint.save(state, self.run.best)
+        self._leave_if_asked()
+
+    def _save(self) -> checkpoint.Checkpoint:
+        progress = {**self.history.progress(), "finished": self._finished, **self.extra()}
+        state = checkpoint.capture(self.model.network, self.model._optimizer, progress)
+        checkpoint.save(state, self.run.checkpoints / f"{self.history.global_step:08d}.safetensors")
+        for old in checkpoint.numbered(self.run.checkpoints)[self.keep :]:
+            with contextlib.suppress(OSError):  # Windows, while a virus scanner looks at it
+                old.unlink()
+        return state
+
+    def _leave_if_asked(self) -> None:
+        if self.stop.requested:
+            where = f"epoch {self.history.epoch + 1}, step {self.history.step}"
+            raise Interrupted(
+                self.stop.requested,
+                f"stopped at {where}, saved; go on with: python main.py --resume {self.run.path}",
+            )
 
 
 def best_epoch(rows: list[dict[str, float]]) -> int:

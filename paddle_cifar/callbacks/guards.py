@@ -1,4 +1,4 @@
-"""Stop a run that has gone wrong before it does harm."""
+"""What happens at a NaN or infinite loss: the run stops, or leaves the step out."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import paddle
 
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.errors import RunError
+from paddle_cifar.metrics import metric_states, restore_metrics
+
+SKIPS_LIMIT = 20  # steps skipped in a row after which there is no hope
 
 
 class StopOnNonFiniteLoss(paddle.callbacks.Callback):
-    """Raise RunError at the first NaN or infinite loss, before anything of that epoch is saved."""
+    """Raise RunError at the first NaN or infinite loss, before anything of that step is saved."""
 
     def __init__(self, history: History) -> None:
         super().__init__()
@@ -22,7 +25,53 @@ class StopOnNonFiniteLoss(paddle.callbacks.Callback):
         """Look at the loss of the batch that just ended."""
         loss = float((logs or {})["loss"][0])
         if not math.isfinite(loss):
-            raise RunError(
-                f"the loss is {loss} at epoch {self.history.epoch + 1}, step {step + 1}; "
-                "lower --lr, or add --warmup-epochs or --grad-clip"
-            )
+            self._handle(loss)
+
+    def _handle(self, loss: float) -> None:
+        raise RunError(
+            f"the loss is {loss} at epoch {self.history.epoch + 1}, step {self.history.step}; "
+            "lower --lr, or add --warmup-epochs or --grad-clip"
+        )
+
+
+class SkipNonFiniteLoss(StopOnNonFiniteLoss):
+    """Leave out a step whose loss is not finite: no update, norm statistics and metrics as before."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(history)
+        self.skipped_in_a_row = 0
+        self._before: tuple[list[tuple[paddle.Tensor, paddle.Tensor]], list] = ([], [])
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Put a guard before the optimizer's update, which happens before callbacks see the loss."""
+        optimizer = self.model._optimizer
+        update = optimizer.minimize
+
+        def update_if_finite(loss: paddle.Tensor) -> None:
+            if math.isfinite(float(loss)):
+                update(loss)
+
+        optimizer.minimize = update_if_finite
+
+    def on_train_batch_begin(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        """Remember what a forward pass changes besides the loss."""
+        buffers = [(buffer, buffer.clone()) for buffer in self.model.network.buffers()]
+        self._before = (buffers, metric_states(self.model._metrics))
+
+    def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the skipped steps."""
+        skipped = self.skipped_in_a_row
+        super().on_train_batch_end(step, logs)
+        if self.skipped_in_a_row == skipped:
+            self.skipped_in_a_row = 0
+
+    def _handle(self, loss: float) -> None:
+        self.skipped_in_a_row += 1
+        if self.skipped_in_a_row > SKIPS_LIMIT:
+            super()._handle(loss)
+        buffers, metrics = self._before
+        for buffer, value in buffers:
+            buffer.set_value(value)
+        restore_metrics(self.model._metrics, metrics)
+        where = f"epoch {self.history.epoch + 1}, step {self.history.step}"
+        print(f"warning: the loss is {loss} at {where}: step left out", flush=True)

@@ -1,4 +1,4 @@
-"""The record of a run, a row an epoch, in memory and in history.csv."""
+"""The record of a run: where it is, and its figures, a row an epoch, in memory and in history.csv."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ import paddle
 from paddle_cifar.callbacks.throughput import Throughput
 from paddle_cifar.checkpoint import write_atomically
 from paddle_cifar.data.loader import BatchLoader
+from paddle_cifar.metrics import metric_states, restore_metrics
 
 Row = dict[str, float]
 METRICS = {"mean_loss": "loss", "acc_top1": "acc_top1", "acc_top5": "acc_top5", "acc_coarse": "acc_coarse"}
 
 
 class History(paddle.callbacks.Callback):
-    """Counts epochs over the whole run, sets each epoch's randomness, and records its figures.
+    """Knows the position in the run, sets each step's randomness, and records each epoch's figures.
 
-    ``paddle.Model.fit`` counts from zero in every process; ``epoch`` here goes
-    on from ``first_epoch``. Columns: epoch (from 1), lr, train_*, then val_* or
-    test_* (fractions, nats), seconds of the epoch with its evaluation, and
+    ``paddle.Model.fit`` counts epochs and steps from zero in every process;
+    ``epoch`` (from 0) and ``step`` (steps done in that epoch) here go on where a
+    resumed run was saved, even within an epoch. Other callbacks read them.
+
+    Columns of a row: epoch (from 1), lr, train_*, then val_* or test_*
+    (fractions, nats), seconds of the epoch with its evaluation, and
     images_per_second of its training steps.
 
     Args:
         path: history.csv.
-        loader: the training batches, told which epoch to draw.
+        loader: the training batches, told where to start.
         throughput: measures the steps.
         split: what the evaluation in ``fit`` sees, "val" or "test".
-        rows: epochs that earlier processes finished.
         seed: of the run.
+        progress: what :meth:`progress` returned when the resumed run was saved.
     """
 
     def __init__(
@@ -42,31 +46,70 @@ class History(paddle.callbacks.Callback):
         loader: BatchLoader,
         throughput: Throughput,
         split: str = "test",
-        rows: list[Row] | None = None,
         seed: int = 0,
+        progress: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.path, self.loader, self.throughput = path, loader, throughput
         self.split, self.seed = split, seed
-        self.rows: list[Row] = list(rows or [])
-        self.first_epoch = len(self.rows)
-        self.epoch = self.first_epoch
-        self._train: Row = {}
+        progress = progress or {}
+        self.rows: list[Row] = list(progress.get("rows", []))
+        self.step: int = progress.get("step", 0)
+        self._train: Row = progress.get("train", {})
+        self._metrics: list | None = progress.get("metrics")
+        self._earlier_seconds: float = progress.get("epoch_seconds", 0.0)
         self._began = 0.0
+        loader.set_epoch(self.epoch, self.step)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is being trained or evaluated, from 0."""
+        return len(self.rows)
+
+    @property
+    def global_step(self) -> int:
+        """Training steps done since the run began."""
+        return self.epoch * len(self.loader) + self.step
+
+    def progress(self) -> dict[str, Any]:
+        """The position as JSON values, for a checkpoint."""
+        training = self.step < len(self.loader)
+        return {
+            "epochs": self.epoch,
+            "step": self.step,
+            "rows": self.rows,
+            "metrics": metric_states(self.model._metrics) if self.step and training else None,
+            "train": {} if training else self._train,
+            "epoch_seconds": self._epoch_seconds() if self.step else 0.0,
+        }
+
+    def _epoch_seconds(self) -> float:
+        return self._earlier_seconds + time.perf_counter() - self._began
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Go on counting in the middle of an epoch."""
+        if self._metrics:
+            restore_metrics(self.model._metrics, self._metrics)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Start an epoch: its order, its augmentation and its dropout follow from (seed, epoch) alone."""
-        self.epoch = self.first_epoch + epoch
-        self.loader.set_epoch(self.epoch)
-        paddle.seed(int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0]))
+        """Tell the loader which epoch to draw, and from where."""
+        self.loader.set_epoch(self.epoch, self.step)
         self._began = time.perf_counter()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Keep the training figures: ``fit`` overwrites ``logs`` in the evaluation that follows."""
-        self._train = {f"train_{column}": float((logs or {})[key]) for key, column in METRICS.items()}
+    def on_train_batch_begin(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        """Dropout and the like follow from (seed, epoch, step) alone, as order and augmentation do."""
+        entropy = np.random.SeedSequence((self.seed, self.epoch, self.step))
+        paddle.seed(int(entropy.generate_state(1)[0]))
+
+    def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
+        """Count the step; the last one completes the epoch's training figures."""
+        self.step += 1
+        if self.step == len(self.loader):
+            # Here, not in on_epoch_end: fit overwrites logs in the evaluation that follows.
+            self._train = {f"train_{column}": float((logs or {})[key]) for key, column in METRICS.items()}
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Complete the row and rewrite history.csv."""
+        """Complete the row, rewrite history.csv, and stand at the beginning of the next epoch."""
         evaluated = {f"{self.split}_{column}": float((logs or {})[key]) for key, column in METRICS.items()}
         self.rows.append(
             {
@@ -74,10 +117,11 @@ class History(paddle.callbacks.Callback):
                 "lr": float(self.model._optimizer.get_lr()),
                 **self._train,
                 **evaluated,
-                "seconds": time.perf_counter() - self._began,
+                "seconds": self._epoch_seconds(),
                 "images_per_second": self.throughput.epoch_images_per_second,
             }
         )
+        self.step, self._train, self._earlier_seconds = 0, {}, 0.0
         write_history(self.path, self.rows)
 
 

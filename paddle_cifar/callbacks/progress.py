@@ -33,7 +33,7 @@ class ProgressLog(paddle.callbacks.Callback):
         self._began = 0.0  # of the first epoch of this process
         self._epoch_began = 0.0
         self._drawn = 0.0
-        self._steps_done = 0
+        self._steps_done = self._epoch_steps = 0  # of this process
 
     def _print(self, text: str, end: str = "\n") -> None:
         print(text, end=end, file=self.stream, flush=True)
@@ -42,12 +42,14 @@ class ProgressLog(paddle.callbacks.Callback):
         """Announce the epoch."""
         self._epoch_began = time.perf_counter()
         self._began = self._began or self._epoch_began
+        self._epoch_steps = 0
         self._print(f"Epoch {self.history.epoch + 1}/{self.epochs}")
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """Redraw the bar on a terminal; elsewhere print a line every ``log_freq`` steps and at the last."""
         self._steps_done += 1
-        done, steps = step + 1, self.params["steps"]
+        self._epoch_steps += 1
+        done, steps = self.history.step, self.params["steps"]
         if self.on_terminal:
             if time.perf_counter() - self._drawn > REDRAW_SECONDS or done == steps:
                 self._drawn = time.perf_counter()
@@ -61,20 +63,19 @@ class ProgressLog(paddle.callbacks.Callback):
 
     def _line(self, done: int, steps: int, logs: dict[str, Any], bar: bool = False) -> str:
         filled = BAR_WIDTH * done // steps
-        speed = done * logs["batch_size"] / (time.perf_counter() - self._epoch_began)
+        speed = self._epoch_steps * logs["batch_size"] / (time.perf_counter() - self._epoch_began)
         return (
             f"step {done:>{len(str(steps))}}/{steps}"
             + (f" [{('=' * filled + '>')[:BAR_WIDTH]:.<{BAR_WIDTH}}]" if bar else "")
             + f" - loss: {logs['mean_loss']:.4f} - acc_top1: {logs['acc_top1']:.4f}"
             + f" - lr: {self.model._optimizer.get_lr():.5f} - {speed:.0f} images/s"
-            + f" - left {format_time(self._seconds_left(done, steps))}"
+            + f" - left {format_time(self._seconds_left(steps))}"
         )
 
-    def _seconds_left(self, done: int, steps: int) -> float:
+    def _seconds_left(self, steps: int) -> float:
         """From the pace of this process so far, its evaluations included."""
         elapsed = time.perf_counter() - self._began
-        total_steps = (self.epochs - self.history.first_epoch) * steps
-        return elapsed / self._steps_done * (total_steps - self._steps_done)
+        return elapsed / self._steps_done * (self.epochs * steps - self.history.global_step)
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
         """Sum the epoch up in one line."""

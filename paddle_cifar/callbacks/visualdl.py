@@ -77,18 +77,15 @@ class VisualDLLog(paddle.callbacks.Callback):
         if self._wants_gradient:
             self._gradient_norm = float(gradient.astype("float32").norm())
 
-    def _global_step(self, step: int) -> int:
-        return self.history.epoch * self.params["steps"] + step
-
     def on_train_batch_begin(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """Decide whether this step is logged."""
-        self._wants_gradient = self._global_step(step) % self.log_freq == 0
+        self._wants_gradient = self.history.global_step % self.log_freq == 0
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """The step curves."""
         if not self._wants_gradient:
             return
-        at = self._global_step(step)
+        at = self.history.global_step - 1  # history has counted this step already
         self._writer.add_scalar("step/loss", float((logs or {})["loss"][0]), at)
         self._writer.add_scalar("step/lr", float(self.model._optimizer.get_lr()), at)
         if self._gradient_norm is not None:
@@ -108,10 +105,10 @@ class VisualDLLog(paddle.callbacks.Callback):
                 values = parameter.numpy().reshape(-1)
                 values = values[:: max(1, len(values) // HISTOGRAM_SAMPLES)]
                 self._writer.add_histogram(f"weights/{name}", values, epoch, buckets=30)
-        self._writer.flush()
 
     def bytes_written(self) -> int:
-        """Length of the log, to be stored in the checkpoint."""
+        """Length of the log so far, to be stored in the checkpoint."""
+        self._writer.flush()
         return self.file.stat().st_size
 
     def close(self) -> None:

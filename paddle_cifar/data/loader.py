@@ -90,16 +90,19 @@ class BatchLoader:
         self.batch_size = batch_size
         self.augmentations = list(augmentations)
         self.shuffle, self.drop_last = shuffle, drop_last
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch, self.first_step = seed, 0, 0
         steps = len(images) // batch_size if drop_last else -(-len(images) // batch_size)
         self.steps = min(steps, limit_steps) if limit_steps else steps
 
     def __len__(self) -> int:
         return self.steps
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch (from 0) that the next iteration draws; without a call they follow one another."""
-        self.epoch = epoch
+    def set_epoch(self, epoch: int, first_step: int = 0) -> None:
+        """Choose the epoch (from 0) and the step in it at which the next iteration starts.
+
+        Without a call whole epochs follow one another.
+        """
+        self.epoch, self.first_step = epoch, first_step
 
     def order(self, epoch: int) -> np.ndarray:
         """Indices of the images in the order of an epoch."""
@@ -108,9 +111,10 @@ class BatchLoader:
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        epoch, self.epoch = self.epoch, self.epoch + 1
+        epoch, first_step = self.epoch, self.first_step
+        self.set_epoch(epoch + 1)
         order = self.order(epoch)
-        for step in range(self.steps):
+        for step in range(first_step, self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
             yield normalise(self._augmented(chosen, epoch, step)), self.labels[chosen]
 

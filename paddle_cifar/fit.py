@@ -1,0 +1,89 @@
+"""The part of a run that may be interrupted: ``paddle.Model.fit``, with callbacks that make it resumable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import paddle
+
+from paddle_cifar.callbacks import (
+    Checkpoints,
+    History,
+    ProgressLog,
+    SkipNonFiniteLoss,
+    StopOnNonFiniteLoss,
+    Throughput,
+    VisualDLLog,
+)
+from paddle_cifar.config import TrainConfig
+from paddle_cifar.data.loader import BatchLoader
+from paddle_cifar.errors import RunError
+from paddle_cifar.interrupts import StopSignals
+from paddle_cifar.runs import RunFolder
+
+HPARAMS = ("model", "stem", "recipe", "optimizer", "schedule", "lr", "batch_size", "weight_decay")
+
+
+def run_clock(started: float, progress: dict[str, Any]) -> Callable[[], float]:
+    """A clock of the run's wall time in seconds, that of earlier processes included."""
+    earlier = progress.get("seconds", 0.0)
+    return lambda: earlier + time.perf_counter() - started
+
+
+def fit(
+    config: TrainConfig,
+    run: RunFolder,
+    model: paddle.Model,
+    train_loader: BatchLoader,
+    eval_loader: BatchLoader,
+    progress: dict[str, Any],
+    clock: Callable[[], float],
+) -> tuple[History, Throughput]:
+    """Train what is left of the run, from ``progress`` on (empty: from the beginning).
+
+    Raises:
+        Interrupted: after Ctrl-C or SIGTERM, with everything saved.
+        RunError: for a loss that is not finite, a full disk, too little memory.
+    """
+    throughput = Throughput(progress.get("step_images", 0), progress.get("step_seconds", 0.0))
+    history = History(
+        run.history, train_loader, throughput, "val" if config.val_split else "test", config.seed, progress
+    )
+    hparams = {name: getattr(config, name) for name in HPARAMS}
+    sample = train_loader.sample(64)
+    vdl = VisualDLLog(run.vdl, history, config.log_freq, hparams, sample, progress.get("vdl_bytes", 0))
+
+    def extra() -> dict[str, Any]:
+        return {
+            "seconds": clock(),
+            "step_images": throughput.images,
+            "step_seconds": throughput.seconds,
+            "vdl_bytes": vdl.bytes_written(),
+        }
+
+    guard = SkipNonFiniteLoss if config.on_nan == "skip" else StopOnNonFiniteLoss
+    with StopSignals() as stop:
+        callbacks = [
+            throughput,
+            history,
+            guard(history),
+            ProgressLog(history, config.epochs, config.log_freq),
+            vdl,
+            # Paddle would put it last; a checkpoint must see the rate of the next step.
+            paddle.callbacks.LRScheduler(by_step=True),
+            Checkpoints(run, history, stop, extra, config.save_steps, config.keep, config.patience),
+        ]
+        epochs_left = 0 if progress.get("finished") else config.epochs - history.epoch
+        if epochs_left:
+            try:
+                model.fit(train_loader, eval_loader, epochs=epochs_left, verbose=0, callbacks=callbacks)
+            except (MemoryError, RuntimeError) as error:
+                if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+                    advice = f"start again with a --batch-size below {config.batch_size}"
+                    raise RunError(f"out of memory; {advice}") from error
+                raise
+            finally:
+                vdl.close()
+    return history, throughput
