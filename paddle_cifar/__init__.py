@@ -31,10 +31,15 @@ _HOME = {
     "train": "trainer",
     "evaluate_run": "evaluation",
 }
+_WITHOUT_PADDLE = {"config", "recipes", "environment", "data.loader", "data.augment"}
 __all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'paddle_cifar' has no attribute '{name}'")
+    if _HOME[name] not in _WITHOUT_PADDLE:
+        from paddle_cifar.environment import import_paddle
+
+        import_paddle()  # first, so that all cores are used
     return getattr(importlib.import_module(f"paddle_cifar.{_HOME[name]}"), name)

@@ -108,22 +108,17 @@ def _digest(tensors: dict[str, np.ndarray], progress: str) -> str:
     return digest.hexdigest()
 
 
-def load_newest(folder: Path) -> Checkpoint:
-    """The newest undamaged checkpoint of a run; a damaged one is passed over with a warning.
+def load_newest(paths: list[Path]) -> Checkpoint:
+    """The first undamaged checkpoint of ``paths``, the newest first; damaged ones cost a warning.
 
     Raises RunError when there is none.
     """
-    for path in numbered(folder):
+    for path in paths:
         try:
             return load(path)
         except RunError as error:
             print(f"warning: {error}", file=sys.stderr)
-    raise RunError(f"no usable checkpoint in {folder}; train again under another --name")
-
-
-def numbered(folder: Path) -> list[Path]:
-    """Checkpoint files named by the training step they were taken at, the newest first."""
-    return sorted((path for path in folder.glob("*.safetensors") if path.stem.isdigit()), reverse=True)
+    raise RunError("the run has no usable checkpoint; train again under another --name")
 
 
 def load(path: Path) -> Checkpoint:
@@ -144,6 +139,11 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(tensors, progress)
 
 
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write a dict as JSON, atomically; NaN, which JSON does not have, raises ValueError."""
+    write_atomically(path, (json.dumps(values, indent=2, allow_nan=False) + "\n").encode())
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write beside ``path``, flush to disk, then rename over it; leaves no temporary file on failure."""
     temporary = path.with_name(f".{path.name}.tmp")
@@ -155,10 +155,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise RunError(
             f"cannot write {path}: {error.strerror}; free some space or choose another --output"
         ) from error
+    finally:  # also on Ctrl-C; after the rename there is nothing left to remove
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ import dataclasses
 import os
 import sys
 import time
+import traceback
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from paddle_cifar.config import TrainConfig
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.models import MODEL_NAMES, check_model
 from paddle_cifar.recipes import recipe
+from paddle_cifar.runs import resumed_run
 
 STARTED = time.perf_counter()
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
@@ -75,13 +77,15 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of every command; without a command name, ``train`` is meant."""
     parser = Parser(
         prog="python main.py",
+        allow_abbrev=False,
         description="Train, evaluate and save ResNets on CIFAR-100 with PaddlePaddle.",
         epilog=f"example: {EXAMPLES['train']}",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
 
     def command(name: str, help: str, flags: Sequence[str]) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=help, description=help, epilog=f"example: {EXAMPLES[name]}")
+        example = f"example: {EXAMPLES[name]}"
+        sub = commands.add_parser(name, help=help, description=help, epilog=example, allow_abbrev=False)
         add_flags(sub, flags)
         return sub
 
@@ -98,7 +102,8 @@ def build_parser() -> argparse.ArgumentParser:
 def run_train(given: dict[str, Any]) -> None:
     """Train with the recipe's settings, changed by the flags given."""
     config = dataclasses.replace(recipe(given.get("recipe", "default")), **given)
-    prepare(given)
+    resumed = resumed_run(config, given)
+    prepare((resumed[1] if resumed else config).threads)
     from paddle_cifar.trainer import train
 
     train(config, given, STARTED)
@@ -108,7 +113,7 @@ def run_evaluate(given: dict[str, Any]) -> None:
     """Evaluate a run, print and store its scores."""
     folder, keep_logits = Path(given.pop("run")), given.pop("logits")
     dataclasses.replace(TrainConfig(), **given)  # refuses impossible values before Paddle is imported
-    prepare(given)
+    prepare(given.get("threads", 0))
     from paddle_cifar.evaluation import evaluate_run, summary_line
 
     evaluation = evaluate_run(folder, given, keep_logits)
@@ -121,7 +126,7 @@ def run_models(given: dict[str, Any]) -> None:
     stem = given.get("stem", TrainConfig.stem)
     for name in given["names"]:
         check_model(name, stem)
-    prepare(given)
+    prepare()
     from paddle_cifar.models.summary import format_table, summarize_models
 
     for line in format_table(summarize_models(given["names"] or MODEL_NAMES, stem)):
@@ -142,11 +147,11 @@ def run_stats(given: dict[str, Any]) -> None:
     print("std   " + " ".join(f"{value:.4f}" for value in std))
 
 
-def prepare(given: dict[str, Any]) -> None:
+def prepare(threads: int = 0) -> None:
     """Import Paddle, with its threads set, and stop with one line when it cannot be used."""
     from paddle_cifar.environment import import_paddle
 
-    import_paddle(given.get("threads", 0))
+    import_paddle(threads)
 
 
 COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -158,30 +163,31 @@ COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 1 run-time failure, 2 bad usage, 130 interrupted."""
+    """Run one command; returns the exit code: 0, 1 run-time failure, 2 bad usage, 130 and 143 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console may lack a character of a file's name
+            stream.reconfigure(errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments.insert(0, "train")
     try:
         given = vars(build_parser().parse_args(arguments))
         COMMANDS[given.pop("command")](given)
+        return 0
     except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        return 130
-    except RunError as error:
-        if debug:
-            raise
-        print(f"{error.prefix}{error}", file=sys.stderr)
-        return error.exit_code
+        return _fail("\ninterrupted", 130)
     except BrokenPipeError:  # the reader, `head` for one, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail("error: the output was closed", 1) if arguments[0] == "train" else 0
+    except RunError as error:
+        return _fail(f"{error.prefix}{' '.join(str(error).split())}", error.exit_code, arguments)
     except Exception as error:
-        if debug:
-            raise
-        print(
-            f"error: {type(error).__name__}: {' '.join(str(error).split())[:300]}; --debug shows where",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+        message = " ".join(str(error).split())[:300]
+        return _fail(f"error: {type(error).__name__}: {message} (--debug shows where)", 1, arguments)
+
+
+def _fail(line: str, exit_code: int, arguments: Sequence[str] = ()) -> int:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    print(line, file=sys.stderr)
+    return exit_code

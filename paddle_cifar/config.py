@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,8 @@ class TrainConfig:
             value = getattr(self, name)
             self._require(name, math.isfinite(value) and value >= 0, "0 or more")
         self._require("warmup_epochs", 0 <= self.warmup_epochs < self.epochs, "0 or more and below --epochs")
+        self._require("seed", self.seed < 2**32, "below 2**32")
+        self._require("name", _is_folder_name(self.name), "a plain folder name of at most 100 characters")
         self._require("patience", not self.patience or self.val_split > 0, "used together with --val-split")
 
     def _require(self, name: str, holds: bool, rule: str) -> None:
@@ -120,22 +123,44 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, text: str) -> TrainConfig:
-        """Read what :meth:`to_json` wrote; unknown fields and damaged text raise RunError."""
+        """Read what :meth:`to_json` wrote; RunError for anything else.
+
+        A field that is missing, as in the config of an older version, takes its default.
+        """
         try:
             values = json.loads(text)
-            unknown = set(values) - {f.name for f in dataclasses.fields(cls)}
-        except (ValueError, TypeError) as error:
-            raise RunError(f"config is not valid JSON: {error}") from error
-        if unknown:
-            raise RunError(f"config has unknown fields: {', '.join(sorted(unknown))}")
-        return cls(**values)
+        except ValueError as error:
+            raise RunError(f"not valid JSON: {error}") from error
+        types = typing.get_type_hints(cls)
+        if not isinstance(values, dict) or "model" not in values:
+            raise RunError("not a config")
+        if unknown := set(values) - set(types):
+            raise RunError(f"unknown fields: {', '.join(sorted(unknown))}")
+        for name, value in values.items():
+            # An integer is a fine float, but True is no integer.
+            fits = type(value) is types[name] or (types[name] is float and type(value) is int)
+            if not fits:
+                raise RunError(f"{name} is {value!r}, not of type {types[name].__name__}")
+        try:
+            return cls(**values)
+        except UsageError as error:
+            raise RunError(str(error)) from error
 
     @classmethod
     def read(cls, path: Path) -> TrainConfig:
         """Read a run's config.json."""
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be read ({error.strerror}); is {path.parent} a run folder?"
-            ) from error
+        except (OSError, UnicodeDecodeError, RunError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise RunError(f"{path} is not the config of a run: {reason}") from error
+
+
+def _is_folder_name(name: str) -> bool:
+    """Whether a name (or none) makes a folder right below --output on every system."""
+    return (
+        len(name) <= 100
+        and name not in (".", "..")
+        and name.isprintable()
+        and not set(name) & set('/\\:*?"<>|')
+    )

@@ -21,7 +21,8 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from paddle_cifar.errors import RunError
+from paddle_cifar.engine.cpu import has_avx2
+from paddle_cifar.errors import RunError, UsageError
 
 INSTALL_CPU = "pip install -r requirements-cpu.txt"
 INSTALL_GPU = "pip install -r requirements.txt"
@@ -57,8 +58,11 @@ def available_cores() -> int:
 def set_threads(threads: int) -> None:
     """Set the number of OpenMP threads (0: all cores). Has an effect only before Paddle is imported."""
     os.environ["OMP_NUM_THREADS"] = str(threads or available_cores())
-    if cpu_name().startswith("AMD"):
-        # Level 5 is MKL's AVX2 code path; a value the user has set is kept.
+
+
+def help_mkl() -> None:
+    """Point Paddle's MKL to its AVX2 code on an AMD processor that has it; a value the user set is kept."""
+    if cpu_name().startswith("AMD") and has_avx2():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
@@ -69,9 +73,12 @@ def import_paddle(threads: int = 0) -> ModuleType:
     broken, or installed twice.
     """
     check_builds(installed_builds())
+    if threads > (most := 4 * available_cores()):
+        raise UsageError(f"--threads is {threads}; more than {most} only get into each other's way here")
     if "paddle" not in sys.modules:
         if threads or "OMP_NUM_THREADS" not in os.environ:
             set_threads(threads)
+        help_mkl()
         os.environ.setdefault("GLOG_minloglevel", "2")
     import numpy.random  # noqa: F401  before paddle, see the module's docstring
 

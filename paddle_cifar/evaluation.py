@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,17 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
     run = RunFolder(folder)
     if not folder.is_dir():
         raise RunError(f"no run at {folder}; give a folder below outputs/")
-    config = dataclasses.replace(TrainConfig.read(run.config), **overrides)
+    config = dataclasses.replace(TrainConfig.read(run.config), **{"limit_steps": 0, **overrides})
     which = "best" if config.val_split else "last"
-    state = checkpoint.load(run.best) if config.val_split else checkpoint.load_newest(run.checkpoints)
-    device, _ = choose_device(config.device)
+    state = checkpoint.load(run.best) if config.val_split else checkpoint.load_newest(run.saved())
+    if not os.access(folder, os.W_OK):
+        raise RunError(f"cannot write evaluation.json to {folder}; make the folder writable")
+    device, notes = choose_device(config.device)
+    for note in notes:
+        print(f"warning: {note}", file=sys.stderr)
     network = build_network(config.model, config.stem)
     checkpoint.restore(state, network)
-    choose_arithmetic(network, device, config.engine, config.precision)
+    engine, precision, _ = choose_arithmetic(network, device, config.engine, config.precision)
     _, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
     loader = BatchLoader(
         test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
@@ -108,9 +113,10 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
         "data_sha256": test_set.sha256,
         "checkpoint": which,
         "epochs": state.progress["epochs"],
+        "engine": engine,
+        "precision": precision,
     }
-    path = run.path / "evaluation.json"
-    checkpoint.write_atomically(path, (json.dumps(evaluation, indent=2) + "\n").encode())
+    checkpoint.write_json(run.path / "evaluation.json", evaluation)
     if keep_logits:
         collected = np.concatenate(logits.batches)
         np.savez_compressed(

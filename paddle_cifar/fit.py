@@ -21,9 +21,13 @@ from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.errors import RunError
 from paddle_cifar.interrupts import StopSignals
+from paddle_cifar.precision import scaler_state
 from paddle_cifar.runs import RunFolder
 
-HPARAMS = ("model", "stem", "recipe", "optimizer", "schedule", "lr", "batch_size", "weight_decay")
+HPARAMS = (
+    *("dataset", "model", "stem", "recipe", "epochs", "batch_size", "lr", "optimizer", "schedule"),
+    *("weight_decay", "label_smoothing", "augment", "seed"),
+)
 
 
 def run_clock(started: float, progress: dict[str, Any]) -> Callable[[], float]:
@@ -40,8 +44,11 @@ def fit(
     eval_loader: BatchLoader,
     progress: dict[str, Any],
     clock: Callable[[], float],
+    constants: dict[str, Any],
 ) -> tuple[History, Throughput]:
     """Train what is left of the run, from ``progress`` on (empty: from the beginning).
+
+    ``clock`` gives the run's seconds; ``constants`` are stored with every checkpoint.
 
     Raises:
         Interrupted: after Ctrl-C or SIGTERM, with everything saved.
@@ -57,6 +64,8 @@ def fit(
 
     def extra() -> dict[str, Any]:
         return {
+            **constants,
+            "scaler": scaler_state(model),
             "seconds": clock(),
             "step_images": throughput.images,
             "step_seconds": throughput.seconds,
@@ -67,8 +76,8 @@ def fit(
     with StopSignals() as stop:
         callbacks = [
             throughput,
+            guard(history),  # before history takes anything over
             history,
-            guard(history),
             ProgressLog(history, config.epochs, config.log_freq),
             vdl,
             # Paddle would put it last; a checkpoint must see the rate of the next step.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
 import paddle
 
 from paddle_cifar.engine import apply_engine
@@ -54,3 +55,16 @@ def _autocast_to_bfloat16(network: paddle.nn.Layer) -> None:
             return forward(*inputs)
 
     network.forward = forward_in_bfloat16
+
+
+def scaler_state(model: paddle.Model) -> dict[str, Any]:
+    """The loss scaler's state as JSON values; empty unless the precision is fp16."""
+    state = model._scaler.state_dict() if model._scaler is not None else {}
+    return {name: np.asarray(value).tolist() for name, value in state.items()}
+
+
+def restore_scaler(model: paddle.Model, progress: dict[str, Any]) -> None:
+    """Let the loss scaler go on from :func:`scaler_state`, stored as ``scaler``."""
+    state = progress.get("scaler")
+    if state and model._scaler is not None:
+        model._scaler.load_state_dict({**state, "scale": np.asarray(state["scale"], np.float32)})

@@ -1,17 +1,18 @@
-"""The folder of a run, ``outputs/<name>/``: opened fresh, or gone on with."""
+"""The folder of a run, ``outputs/<name>/``: opened fresh, or gone on with. Needs no Paddle."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from paddle_cifar import checkpoint
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.errors import RunError
+from paddle_cifar.errors import RunError, UsageError
 
 # Fields that say where and how to run, not what is trained: they may differ when a run is resumed.
 MACHINE_FIELDS = frozenset(
@@ -55,48 +56,92 @@ class RunFolder:
         """The epoch that did best on held-out images, where there are any."""
         return self.checkpoints / "best.safetensors"
 
+    def saved(self) -> list[Path]:
+        """Checkpoints to go on from, the newest first."""
+        paths = self.checkpoints.glob("*.safetensors")
+        return sorted((path for path in paths if path.stem.isdigit()), reverse=True)
+
+    def unfinished(self) -> bool:
+        """Whether there is a checkpoint to go on from and no result yet."""
+        return bool(self.saved()) and not self.result.exists()
+
     def discard_unstarted(self) -> None:
-        """Remove the folder of a run that failed before its first step; any other folder is left alone."""
-        if {path.name for path in self.path.iterdir()} == {"config.json", "checkpoints"}:
+        """Remove the folder of a run that failed before its first checkpoint; any other is left alone."""
+        if not {path.name for path in self.path.iterdir()} - {"config.json", "checkpoints", ".lock"}:
             with contextlib.suppress(OSError):  # checkpoints/ is not empty
                 self.checkpoints.rmdir()
                 self.config.unlink()
+                (self.path / ".lock").unlink(missing_ok=True)
                 self.path.rmdir()
 
-    @property
-    def unfinished(self) -> bool:
-        """Whether there is a checkpoint to go on from and no result yet."""
-        return bool(checkpoint.numbered(self.checkpoints)) and not self.result.exists()
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run against a second process; the system lets go of it however this one ends."""
+        with open(self.path / ".lock", "w") as file:
+            try:
+                if os.name == "nt":
+                    import msvcrt
+
+                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+                else:
+                    import fcntl
+
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunError(f"{self.path} is being trained by another process") from error
+            yield
 
 
-def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, TrainConfig, bool]:
-    """The folder to train in, the config to train with, and whether an earlier run is resumed.
+def resumed_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, TrainConfig] | None:
+    """The run that ``--resume`` means and the config to go on with; None when a new run is to be started.
 
     Args:
         config: the settings asked for.
-        given: the fields the user set explicitly; only these can contradict a resumed run.
+        given: the fields the user set explicitly; only these can contradict the run's own.
 
     Raises:
-        RunError: when the folder cannot be written, holds another run, or holds other settings.
+        RunError: when there is no such run, or it was started with other settings.
     """
+    if given.get("name") and config.resume not in ("", "auto"):
+        raise UsageError(f"--resume {config.resume} names the run already; leave out --name")
     run = _run_to_resume(config)
     if run is None:
-        return _new_run(config), config, False
+        return None
     saved = TrainConfig.read(run.config)
-    changed = [
-        f"--{name.replace('_', '-')} was {getattr(saved, name)}, now {value}"
-        for name, value in given.items()
-        if name not in MACHINE_FIELDS and value != getattr(saved, name)
-    ]
+    changed = _changes(saved, given)
     if changed and not config.allow_changes:
         raise RunError(
             f"{run.path} was started with other settings ({'; '.join(changed)}); "
             "leave them out to resume, or add --allow-changes"
         )
-    resumed = dataclasses.replace(saved, **given)
-    if changed:  # a changed network is noticed when the weights do not fit
-        run.config.write_text(resumed.to_json(), encoding="utf-8")
-    return run, resumed, True
+    return run, dataclasses.replace(saved, **given)
+
+
+def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, TrainConfig, bool]:
+    """The folder to train in, the config to train with, and whether an earlier run is resumed.
+
+    Raises RunError also when the folder cannot be written or holds another run.
+    """
+    try:
+        resumed = resumed_run(config, given)
+        if resumed is None:
+            if config.resume == "auto":
+                print("nothing to resume: starting a new run")
+            return _new_run(config), config, False
+        run, config = resumed
+        run.config.write_text(config.to_json(), encoding="utf-8")
+        return run, config, True
+    except OSError as error:
+        where = error.filename or config.output
+        raise RunError(f"cannot write to {where} ({error.strerror}); choose another --output") from error
+
+
+def _changes(saved: TrainConfig, given: dict[str, Any]) -> list[str]:
+    return [
+        f"--{name.replace('_', '-')} was {getattr(saved, name)}, now {value}"
+        for name, value in given.items()
+        if name not in MACHINE_FIELDS and value != getattr(saved, name)
+    ]
 
 
 def _run_to_resume(config: TrainConfig) -> RunFolder | None:
@@ -110,27 +155,26 @@ def _run_to_resume(config: TrainConfig) -> RunFolder | None:
             )
         return run
     output = Path(config.output)
-    folders = (
-        [output / config.name] if config.name else sorted(output.glob("*/"), key=lambda p: p.stat().st_mtime)
-    )
-    runs = [RunFolder(folder) for folder in folders]
-    # A run asked for by name may be finished already: then there is nothing left to do.
-    candidates = [run for run in runs if run.unfinished or (config.name and run.result.exists())]
-    return candidates[-1] if candidates else None
+    if config.name:
+        run = RunFolder(output / config.name)
+        # One asked for by name may be finished already: then there is nothing left to do.
+        return run if run.saved() or run.result.exists() else None
+    folders = sorted(output.glob("*/"), key=lambda path: path.stat().st_mtime)
+    unfinished = [run for run in map(RunFolder, folders) if run.unfinished()]
+    return unfinished[-1] if unfinished else None
 
 
 def _new_run(config: TrainConfig) -> RunFolder:
-    name = config.name or f"{config.model}-{config.recipe}-{time.strftime('%Y%m%d-%H%M%S')}"
+    data = "-synthetic" if config.dataset == "synthetic" else ""
+    name = config.name or f"{config.model}-{config.recipe}{data}-{time.strftime('%Y%m%d-%H%M%S')}"
     run = RunFolder(Path(config.output) / name)
-    # "auto" starts over a folder in which nothing was finished, not even an epoch.
-    restarts = config.resume == "auto" and run.config.exists() and not checkpoint.numbered(run.checkpoints)
-    if run.path.is_dir() and any(run.path.iterdir()) and not restarts:
-        raise RunError(
-            f"{run.path} already holds a run; add --resume {run.path} to go on, or choose another --name"
-        )
-    try:
-        run.checkpoints.mkdir(parents=True, exist_ok=True)
-        run.config.write_text(config.to_json(), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write to {run.path} ({error.strerror}); choose another --output") from error
+    if run.path.is_dir():
+        # What a run leaves that was stopped before its first checkpoint is no reason to refuse.
+        leftovers = {"config.json", "checkpoints", "vdl", ".lock"}
+        if run.saved() or run.result.exists() or {path.name for path in run.path.iterdir()} - leftovers:
+            raise RunError(
+                f"{run.path} already holds a run; add --resume {run.path} to go on, or choose another --name"
+            )
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    run.config.write_text(config.to_json(), encoding="utf-8")
     return run

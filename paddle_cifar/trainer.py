@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -17,13 +18,14 @@ from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.data.loader import BatchLoader, split_validation
 from paddle_cifar.environment import choose_device, machine_summary, versions
+from paddle_cifar.errors import RunError
 from paddle_cifar.evaluation import evaluate_model, summary_line
 from paddle_cifar.fit import fit, run_clock
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.models import build_network
 from paddle_cifar.models.summary import count_parameters
 from paddle_cifar.optim import CrossEntropy, build_optimizer, build_schedule
-from paddle_cifar.precision import amp_configs, choose_arithmetic
+from paddle_cifar.precision import amp_configs, choose_arithmetic, restore_scaler
 from paddle_cifar.runs import RunFolder, open_run
 
 
@@ -47,16 +49,29 @@ def train(
     run, config, resumed = open_run(config, given or {})
     if resumed and run.result.exists():
         print(f"{run.path} is finished already; see {run.result}")
+        return read_result(run)
+    with run.locked():
+        return _train(run, config, resumed, started)
+
+
+def read_result(run: RunFolder) -> dict[str, Any]:
+    """The contents of a finished run's result.json."""
+    try:
         return json.loads(run.result.read_text(encoding="utf-8"))
-    saved = checkpoint.load_newest(run.checkpoints) if resumed else None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run.result} is damaged ({error}); delete it and --resume {run.path}") from error
+
+
+def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -> dict[str, Any]:
+    saved = checkpoint.load_newest(run.saved()) if resumed else None
     progress = saved.progress if saved else {}
     clock = run_clock(started, progress)
-
     try:
         device, notes = choose_device(config.device)
         for note in notes:
             print(f"warning: {note}", file=sys.stderr)
         train_set, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
+        check_same_data(progress, train_set.sha256)
         train_loader, eval_loader, test_loader = build_loaders(config, train_set, test_set)
         paddle.seed(config.seed)
         network = build_network(config.model, config.stem)
@@ -64,14 +79,16 @@ def train(
         model = build_model(config, network, precision, steps_per_epoch=len(train_loader))
         if saved is not None:
             checkpoint.restore(saved, network, model._optimizer)
+            restore_scaler(model, progress)
     except BaseException:
         run.discard_unstarted()
         raise
 
     announce(config, run, why, network, train_set, progress)
-    history, throughput = fit(config, run, model, train_loader, eval_loader, progress, clock)
+    constants = {"data_sha256": train_set.sha256, "command": progress.get("command", command_line())}
+    history, throughput = fit(config, run, model, train_loader, eval_loader, progress, clock, constants)
     if config.val_split:
-        checkpoint.restore(checkpoint.load(run.best), network)
+        checkpoint.restore(checkpoint.load(run.best), network, model._optimizer)
     scores = evaluate_model(model, test_loader)
     model.save(str(run.path / "final"))
 
@@ -86,18 +103,34 @@ def train(
         "recipe": config.recipe,
         "params": count_parameters(network),
         "dataset": config.dataset,
-        "data_sha256": train_set.sha256,
+        "test_images": min(len(test_set), len(test_loader) * config.batch_size),
+        "limit_steps": config.limit_steps,
         "seed": config.seed,
         "engine": engine,
         "precision": precision,
         "versions": versions(),
         "machine": machine_summary(device),
-        "command": " ".join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        **constants,
     }
-    checkpoint.write_atomically(run.result, (json.dumps(result, indent=2) + "\n").encode())
-    print(f"test images: {summary_line(scores)}")
+    checkpoint.write_json(run.result, result)
+    print(f"{result['test_images']:,} test images of {config.dataset}: {summary_line(scores)}")
     print(f"saved in {run.path}; curves: visualdl --logdir {config.output} --language en")
     return result
+
+
+def command_line() -> str:
+    """The command as it was typed, without the interpreter's path."""
+    return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def check_same_data(progress: dict[str, Any], sha256: str) -> None:
+    """Refuse to resume on other data: the held-out images would be others, some of them trained on."""
+    began_on = progress.get("data_sha256", sha256)
+    if began_on != sha256:
+        raise RunError(
+            f"the run began on data with SHA-256 {began_on[:12]}..., these have {sha256[:12]}...; "
+            "give the same file with --data-file"
+        )
 
 
 def build_loaders(
@@ -155,6 +188,8 @@ def build_model(
         build_metrics(),
         amp_configs=amp_configs(precision),
     )
+    # paddle.Model makes its loss scaler at the first step; made here, a resumed run can restore it.
+    model._scaler = paddle.amp.GradScaler() if precision == "fp16" else None
     return model
 
 

@@ -66,6 +66,12 @@ def test_every_field_is_a_flag_with_the_configs_default():
         ("trian", "train"),
         ("models resnet81", "did you mean resnet"),
         ("evaluate", "--run"),
+        ("--name ../away", "--name"),
+        ("--name a/b", "--name"),
+        ("--seed 99999999999999999999", "--seed"),
+        ("--threads 20000", "--threads"),
+        ("--name a --resume outputs/b", "--resume"),
+        ("--epo 3", "--epo"),
         ("--dataset synthetic --synthetic-size 500 --batch-size 501", "--batch-size 501"),
     ],
 )
@@ -105,9 +111,35 @@ def test_output_folder_is_checked_before_the_data_is_read(capsys, tmp_path, kind
     assert str(output) in error and "--output" in error and "nowhere" not in error
 
 
-def test_debug_shows_the_traceback():
-    with pytest.raises(cli.RunError):
-        cli.main(["stats", "--data-file", "nowhere.tar.gz", "--debug"])
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(capsys):
+    assert cli.main(["stats", "--data-file", "nowhere.tar.gz", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+    assert cli.main(["--lr", "-1", "--debug"]) == 2
+
+
+def test_an_error_is_one_line_whatever_is_in_it(capsys):
+    assert cli.main(["stats", "--data-file", "no\nwhere"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", '{"lr": "fast"', '{"model": "lenet", "lr": "fast"}', '{"model": 3}',
+                '{"model": "lenet", "lr": -1}', '{"model": "lenet", "epochs": true}', "\udcff"],
+)  # fmt: skip
+def test_a_damaged_config_of_a_run_is_one_clear_line(tmp_path, capsys, content):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_bytes(content.encode(errors="surrogateescape"))
+    for arguments in (["--resume", "run"], ["evaluate", "--run", "run"]):
+        assert cli.main(arguments) == 1
+        error = capsys.readouterr().err
+        assert "config.json" in error and error.count("\n") == 1
+
+
+def test_a_console_without_the_characters_of_a_name_is_no_failure(command):
+    process = command("stats", "--data-file", "Ünï", PYTHONIOENCODING="ascii")
+    assert (
+        process.returncode == 1 and "does not exist" in process.stderr and "Traceback" not in process.stderr
+    )
 
 
 def test_stats_of_the_stand_in(capsys):

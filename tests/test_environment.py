@@ -82,9 +82,12 @@ def test_a_gpu_that_is_absent_stops(monkeypatch):
         environment.choose_device("gpu")
 
 
-def test_paddle_uses_every_core_without_being_told(command):
-    code = """import os; from paddle_cifar.environment import import_paddle
-import_paddle(); print(os.environ["OMP_NUM_THREADS"])"""
+@pytest.mark.parametrize(
+    "use",
+    ["from paddle_cifar.environment import import_paddle; import_paddle()", "from paddle_cifar import train"],
+)
+def test_paddle_uses_every_core_without_being_told(use):
+    code = f"import os; {use}; print(os.environ['OMP_NUM_THREADS'])"
     environment_without = {k: v for k, v in environment.os.environ.items() if k != "OMP_NUM_THREADS"}
     process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment_without
@@ -93,13 +96,25 @@ import_paddle(); print(os.environ["OMP_NUM_THREADS"])"""
     assert process.stderr == "", "Paddle's start-up chatter is off"
 
 
-def test_an_amd_processor_gets_mkls_avx2_path(monkeypatch):
-    monkeypatch.setattr(environment, "cpu_name", lambda: "AMD Ryzen 7")
+@pytest.mark.parametrize(
+    ("cpu", "avx2", "level"),
+    [("AMD Ryzen 7", True, "5"), ("AMD FX-8350", False, None), ("Intel Core i5", True, None)],
+)
+def test_mkl_takes_its_avx2_path_on_amd_processors_that_have_it(monkeypatch, cpu, avx2, level):
+    monkeypatch.setattr(environment, "cpu_name", lambda: cpu)
+    monkeypatch.setattr(environment, "has_avx2", lambda: avx2)
     monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
+    environment.help_mkl()
+    assert environment.os.environ.get("MKL_DEBUG_CPU_TYPE") == level
+    monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
+
+
+def test_threads_are_bounded_by_the_machine(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     environment.set_threads(3)
-    assert environment.os.environ["MKL_DEBUG_CPU_TYPE"] == "5"
     assert environment.os.environ["OMP_NUM_THREADS"] == "3"
+    with pytest.raises(RunError, match="--threads"):
+        environment.import_paddle(4 * environment.available_cores() + 1)
 
 
 def test_precisions_a_cpu_does_not_have_are_refused():

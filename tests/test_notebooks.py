@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import pytest
 
 from tests.conftest import ROOT
@@ -31,4 +28,5 @@ def test_it_never_redefines_training_and_names_no_private_path():
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     assert code[0].splitlines()[0] == "QUICK = False"
     assert not any("\ndef " in "\n" + cell or "\nclass " in "\n" + cell for cell in code)
-    assert str(Path.home()) not in NOTEBOOK.read_text(encoding="utf-8") or os.sep == str(Path.home())
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    assert not [path for path in ("/home/", "/root/", "/work/", "/tmp/", "Users") if path in text]

@@ -12,6 +12,7 @@ import pytest
 
 from paddle_cifar import checkpoint
 from paddle_cifar.cli import main
+from paddle_cifar.runs import RunFolder
 from tests.conftest import ROOT, SMALL_RUN
 
 RESULT_KEYS = set(
@@ -38,9 +39,8 @@ def run(tmp_path_factory):
 
 
 def test_the_files_of_a_run(run):
-    assert {p.name for p in run.iterdir()} == {
-        "config.json", "history.csv", "result.json", "checkpoints", "vdl", "final.pdparams", "final.pdopt",
-    }  # fmt: skip
+    files = ".lock config.json history.csv result.json checkpoints vdl final.pdparams final.pdopt"
+    assert {p.name for p in run.iterdir()} == set(files.split())
     # 500 images in batches of 64, the last one left out: 7 steps an epoch; the newest two are kept.
     assert sorted(p.stem for p in (run / "checkpoints").iterdir()) == ["00000077", "00000084"]
     result = read_result(run)
@@ -51,7 +51,8 @@ def test_the_files_of_a_run(run):
     assert [row["epoch"] for row in history] == list(range(1, 13))
     assert result["acc_top1"] == pytest.approx(history[-1]["test_acc_top1"], abs=1e-6)
     assert result["loss"] == pytest.approx(history[-1]["test_loss"], abs=1e-4)
-    assert result["seconds"] > sum(row["seconds"] for row in history)
+    assert result["test_images"] == 100 and result["limit_steps"] == 0
+    assert history[-1]["lr"] > 0, "the rate of the epoch's last step, not of a step that never comes"
 
 
 def test_it_learns(run):
@@ -147,18 +148,23 @@ def wait_for(path, process, seconds=60):
 
 
 def tensors_of(run):
-    return checkpoint.load_newest(run / "checkpoints").tensors
+    return checkpoint.load_newest(RunFolder(run).saved()).tensors
 
 
-def test_a_killed_run_that_is_resumed_equals_an_uninterrupted_one(tmp_path):
-    """With batch norms, momentum and a moving rate; kill -9 comes at any moment after the first epoch."""
-    arguments = "--model wrn_10_1 --epochs 4 --lr 0.05 --batch-size 32 --limit-steps 4 --log-freq 1".split()
+@pytest.mark.parametrize("model", ["wrn_10_1", "stochastic_depth_resnet18"])
+def test_a_killed_run_that_is_resumed_equals_an_uninterrupted_one(tmp_path, model):
+    """With batch norms, random depth, momentum, a moving rate, a validation split; killed within an epoch."""
+    arguments = f"--model {model} --epochs 3 --lr 0.05 --batch-size 8 --limit-steps 5 --log-freq 1"
+    arguments = [*arguments.split(), "--val-split", "100", "--save-steps", "2"]
+    if model != "wrn_10_1":
+        arguments += ["--stem", "imagenet"]
     assert main([*SMALL_RUN, *arguments, "--output", str(tmp_path), "--name", "whole"]) == 0
     process = start(tmp_path, "killed", *arguments)
-    wait_for(tmp_path / "killed" / "history.csv", process)
-    process.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    killed = RunFolder(tmp_path / "killed")
+    wait_for(killed.checkpoints / "00000006.safetensors", process)
+    process.kill()
     process.wait()
-    assert not (tmp_path / "killed" / "result.json").exists()
+    assert not killed.result.exists()
     assert main(["--resume", "--output", str(tmp_path)]) == 0  # finds the newest unfinished one
 
     whole, resumed = tensors_of(tmp_path / "whole"), tensors_of(tmp_path / "killed")
@@ -172,13 +178,83 @@ def test_a_killed_run_that_is_resumed_equals_an_uninterrupted_one(tmp_path):
         assert {k: v for k, v in row.items() if k not in timings} == {
             k: v for k, v in expected.items() if k not in timings
         }
+    assert read_result(tmp_path / "killed")["acc_top1"] == read_result(tmp_path / "whole")["acc_top1"]
+    assert "--name killed" in read_result(tmp_path / "killed")["command"], "the command that began the run"
 
     from visualdl import LogReader
 
     reader = LogReader(file_path=str(tmp_path / "killed" / "vdl" / "vdlrecords.run.log"))
-    assert [p.id for p in reader.get_data("scalar", "loss/train")] == [1, 2, 3, 4], "one continuous curve"
-    steps = [p.id for p in reader.get_data("scalar", "step/loss")]
-    assert steps == sorted(set(steps)), "no step twice"
+    assert [p.id for p in reader.get_data("scalar", "loss/train")] == [1, 2, 3], "one continuous curve"
+    assert [p.id for p in reader.get_data("scalar", "step/loss")] == list(range(15)), "no step lost or twice"
+
+
+def test_a_stop_within_an_evaluation_keeps_the_training(tmp_path, monkeypatch):
+    """The evaluation is repeated when the run goes on; the result is that of an undisturbed run."""
+    from paddle_cifar.callbacks import Checkpoints
+
+    arguments = [*SMALL_RUN, "--output", str(tmp_path)]
+    assert main([*arguments, "--name", "whole"]) == 0
+    with monkeypatch.context() as patch:
+
+        def on_eval_batch_begin(self, step, logs=None):
+            if self.history.epoch == 1:
+                signal.raise_signal(signal.SIGTERM)
+
+        patch.setattr(Checkpoints, "on_eval_batch_begin", on_eval_batch_begin, raising=False)
+        assert main([*arguments, "--name", "stopped"]) == 143
+    assert main(["--resume", str(tmp_path / "stopped")]) == 0
+    whole, stopped = tensors_of(tmp_path / "whole"), tensors_of(tmp_path / "stopped")
+    assert all(np.array_equal(whole[name], stopped[name]) for name in whole)
+    figures = ("train_loss", "train_acc_top1", "test_loss", "lr")
+    for expected, row in zip(
+        read_history(tmp_path / "whole"), read_history(tmp_path / "stopped"), strict=True
+    ):
+        assert [row[f] for f in figures] == [expected[f] for f in figures]
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_all_damaged_is_an_error(tmp_path, capsys):
+    process = start(tmp_path, "half", "--epochs", "200")
+    half = RunFolder(tmp_path / "half")
+    wait_for(half.checkpoints / "00000014.safetensors", process)
+    process.kill()
+    process.wait()
+    newest, before = half.saved()[:2]
+    data = bytearray(newest.read_bytes())
+    data[-100] ^= 1  # a single bit of a weight
+    newest.write_bytes(data)
+    assert checkpoint.load_newest(half.saved()).progress == checkpoint.load(before).progress
+    assert "SHA-256" in capsys.readouterr().err
+    before.write_bytes(b"")
+    assert main(["--resume", str(half.path)]) == 1
+    assert "no usable checkpoint" in capsys.readouterr().err
+
+
+def test_resume_on_other_data_is_refused(tmp_path, capsys):
+    process = start(tmp_path, "half", "--epochs", "200")
+    wait_for(tmp_path / "half" / "history.csv", process)
+    process.kill()
+    process.wait()
+    arguments = ["--resume", str(tmp_path / "half"), "--synthetic-size", "600", "--allow-changes"]
+    assert main(arguments) == 1
+    assert "the run began on data with SHA-256" in capsys.readouterr().err
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(tmp_path, capsys):
+    process = start(tmp_path, "busy", "--epochs", "500")
+    wait_for(tmp_path / "busy" / "history.csv", process)
+    assert main(["--resume", str(tmp_path / "busy")]) == 1
+    assert "another process" in capsys.readouterr().err
+    process.kill()
+    process.wait()
+
+
+def test_a_run_that_stopped_early_stays_stopped(tmp_path):
+    arguments = "--val-split 100 --patience 1 --epochs 30 --schedule constant --lr 0.1".split()
+    assert main([*SMALL_RUN, *arguments, "--output", str(tmp_path), "--name", "val"]) == 0
+    epochs = read_result(tmp_path / "val")["epochs"]
+    (tmp_path / "val" / "result.json").unlink()  # killed in the final evaluation
+    assert main(["--resume", str(tmp_path / "val")]) == 0
+    assert read_result(tmp_path / "val")["epochs"] == epochs < 30
 
 
 def test_resume_refuses_other_settings_and_other_networks(tmp_path, capsys):
@@ -195,13 +271,15 @@ def test_resume_refuses_other_settings_and_other_networks(tmp_path, capsys):
     assert "config.json" in capsys.readouterr().err
 
 
-def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_saves_and_leaves_and_says_how_to_go_on(tmp_path, name, code):
     process = start(tmp_path, "run", "--epochs", "200")
     wait_for(tmp_path / "run" / "history.csv", process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     _, error = process.communicate(timeout=30)
-    assert process.returncode == 130 and "--resume" in error and "Traceback" not in error
-    checkpoint.load_newest(tmp_path / "run" / "checkpoints")
+    assert process.returncode == code and "Traceback" not in error and "C++" not in error
+    assert f"python main.py --resume {tmp_path / 'run'}" in error
+    tensors_of(tmp_path / "run")
 
 
 def test_a_loss_that_is_not_finite_stops_and_saves_nothing(tmp_path, capsys):
@@ -210,6 +288,43 @@ def test_a_loss_that_is_not_finite_stops_and_saves_nothing(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "epoch 1, step" in error and "--lr" in error and error.count("\n") == 1
     assert [p.name for p in (tmp_path / "nan" / "checkpoints").iterdir()] == ["00000000.safetensors"]
+
+
+def test_a_network_ruined_by_the_last_step_of_an_epoch_is_not_saved(tmp_path, capsys):
+    """The training loss is computed before the update, so only the evaluation shows it."""
+    arguments = "--lr 1e30 --limit-steps 1 --epochs 1".split()
+    assert main([*SMALL_RUN, *arguments, "--output", str(tmp_path), "--name", "nan"]) == 1
+    assert "evaluation after epoch 1" in capsys.readouterr().err
+    assert [p.stem for p in RunFolder(tmp_path / "nan").saved()] == ["00000000"]
+    assert not (tmp_path / "nan" / "result.json").exists()
+
+
+def test_a_step_that_is_not_finite_can_be_left_out(tmp_path, capsys, monkeypatch):
+    """One poisoned loss: with skip neither weights nor norm statistics nor the mean loss see it."""
+    from paddle_cifar.optim import CrossEntropy
+
+    real, calls = CrossEntropy.forward, iter(range(10_000))
+
+    def poisoned(self, logits, label):
+        return real(self, logits, label) * (float("nan") if next(calls) == 3 else 1)
+
+    monkeypatch.setattr(CrossEntropy, "forward", poisoned)
+    arguments = ["--model", "wrn_10_1", "--limit-steps", "6", "--batch-size", "16", "--epochs", "1"]
+    assert main([*SMALL_RUN, *arguments, "--output", str(tmp_path), "--name", "a", "--on-nan", "skip"]) == 0
+    assert "step 4: step left out" in capsys.readouterr().out
+    assert all(np.isfinite(tensor).all() for tensor in tensors_of(tmp_path / "a").values())
+    assert np.isfinite(read_history(tmp_path / "a")[0]["train_loss"])
+
+
+def test_nan_weights_are_never_saved_even_where_the_loss_is_finite(tmp_path, capsys, monkeypatch):
+    """ReLU turns NaN into 0, so images of NaN ruin the first layers while the loss looks well."""
+    from paddle_cifar.data import loader
+
+    real, batches = loader.normalise, iter(range(10_000))
+    monkeypatch.setattr(loader, "normalise", lambda x: real(x) * (float("nan") if next(batches) == 3 else 1))
+    assert main([*SMALL_RUN, "--output", str(tmp_path), "--name", "a", "--epochs", "1"]) == 1
+    assert "no longer finite" in capsys.readouterr().err
+    assert [p.stem for p in RunFolder(tmp_path / "a").saved()] == ["00000000"]
 
 
 def test_a_validation_split_chooses_the_epoch_and_stops_early(tmp_path, capsys):

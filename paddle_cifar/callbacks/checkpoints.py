@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import paddle
 
 from paddle_cifar import checkpoint
 from paddle_cifar.callbacks.history import History
+from paddle_cifar.errors import RunError
 from paddle_cifar.interrupts import Interrupted, StopSignals
 from paddle_cifar.runs import RunFolder
 
@@ -47,7 +49,7 @@ class Checkpoints(paddle.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """The first checkpoint comes before the first step, so that there is always one to go on from."""
-        if not checkpoint.numbered(self.run.checkpoints):
+        if not self.run.saved():
             self._save()
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
@@ -78,11 +80,21 @@ class Checkpoints(paddle.callbacks.Callback):
     def _save(self) -> checkpoint.Checkpoint:
         progress = {**self.history.progress(), "finished": self._finished, **self.extra()}
         state = checkpoint.capture(self.model.network, self.model._optimizer, progress)
+        self._refuse_ruined(state)
         checkpoint.save(state, self.run.checkpoints / f"{self.history.global_step:08d}.safetensors")
-        for old in checkpoint.numbered(self.run.checkpoints)[self.keep :]:
+        for old in self.run.saved()[self.keep :]:
             with contextlib.suppress(OSError):  # Windows, while a virus scanner looks at it
                 old.unlink()
         return state
+
+    def _refuse_ruined(self, state: checkpoint.Checkpoint) -> None:
+        """Never replace a good checkpoint by NaN. The loss does not always tell: ReLU turns NaN into 0."""
+        for name, tensor in state.tensors.items():
+            if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+                where = f"epoch {self.history.epoch + 1}, step {self.history.step}"
+                raise RunError(
+                    f"{name} is no longer finite at {where}; lower --lr and --resume or start again"
+                )
 
     def _leave_if_asked(self) -> None:
         if self.stop.requested:

@@ -22,14 +22,22 @@ class StopOnNonFiniteLoss(paddle.callbacks.Callback):
         self.history = history
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
-        """Look at the loss of the batch that just ended."""
+        """Look at the loss of the batch that just ended; history has not counted it yet."""
         loss = float((logs or {})["loss"][0])
         if not math.isfinite(loss):
             self._handle(loss)
 
+    def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
+        """The training loss comes before the update: what the last one of an epoch did shows only here."""
+        loss = float((logs or {})["mean_loss"])
+        if not math.isfinite(loss):
+            raise RunError(
+                f"the loss is {loss} in the evaluation after epoch {self.history.epoch + 1}; lower --lr"
+            )
+
     def _handle(self, loss: float) -> None:
         raise RunError(
-            f"the loss is {loss} at epoch {self.history.epoch + 1}, step {self.history.step}; "
+            f"the loss is {loss} at epoch {self.history.epoch + 1}, step {self.history.step + 1}; "
             "lower --lr, or add --warmup-epochs or --grad-clip"
         )
 
@@ -73,5 +81,5 @@ class SkipNonFiniteLoss(StopOnNonFiniteLoss):
         for buffer, value in buffers:
             buffer.set_value(value)
         restore_metrics(self.model._metrics, metrics)
-        where = f"epoch {self.history.epoch + 1}, step {self.history.step}"
+        where = f"epoch {self.history.epoch + 1}, step {self.history.step + 1}"
         print(f"warning: the loss is {loss} at {where}: step left out", flush=True)

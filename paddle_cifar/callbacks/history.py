@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import paddle
 from paddle_cifar.callbacks.throughput import Throughput
 from paddle_cifar.checkpoint import write_atomically
 from paddle_cifar.data.loader import BatchLoader
+from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import metric_states, restore_metrics
 
 Row = dict[str, float]
@@ -106,7 +108,9 @@ class History(paddle.callbacks.Callback):
         self.step += 1
         if self.step == len(self.loader):
             # Here, not in on_epoch_end: fit overwrites logs in the evaluation that follows.
-            self._train = {f"train_{column}": float((logs or {})[key]) for key, column in METRICS.items()}
+            # And before the scheduler's callback: the rate of this step, not of the next one.
+            figures = {f"train_{column}": float((logs or {})[key]) for key, column in METRICS.items()}
+            self._train = {"lr": float(self.model._optimizer.get_lr()), **figures}
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
         """Complete the row, rewrite history.csv, and stand at the beginning of the next epoch."""
@@ -114,7 +118,6 @@ class History(paddle.callbacks.Callback):
         self.rows.append(
             {
                 "epoch": self.epoch + 1,
-                "lr": float(self.model._optimizer.get_lr()),
                 **self._train,
                 **evaluated,
                 "seconds": self._epoch_seconds(),
@@ -122,7 +125,10 @@ class History(paddle.callbacks.Callback):
             }
         )
         self.step, self._train, self._earlier_seconds = 0, {}, 0.0
-        write_history(self.path, self.rows)
+        try:
+            write_history(self.path, self.rows)
+        except RunError as error:  # open in a spreadsheet, perhaps; the checkpoint holds the rows too
+            print(f"warning: {error}", file=sys.stderr)
 
 
 def write_history(path: Path, rows: list[Row]) -> None:

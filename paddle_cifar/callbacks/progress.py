@@ -33,7 +33,7 @@ class ProgressLog(paddle.callbacks.Callback):
         self._began = 0.0  # of the first epoch of this process
         self._epoch_began = 0.0
         self._drawn = 0.0
-        self._steps_done = self._epoch_steps = 0  # of this process
+        self._steps_done = self._epoch_images = 0  # of this process
 
     def _print(self, text: str, end: str = "\n") -> None:
         print(text, end=end, file=self.stream, flush=True)
@@ -42,13 +42,13 @@ class ProgressLog(paddle.callbacks.Callback):
         """Announce the epoch."""
         self._epoch_began = time.perf_counter()
         self._began = self._began or self._epoch_began
-        self._epoch_steps = 0
+        self._epoch_images = 0
         self._print(f"Epoch {self.history.epoch + 1}/{self.epochs}")
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """Redraw the bar on a terminal; elsewhere print a line every ``log_freq`` steps and at the last."""
         self._steps_done += 1
-        self._epoch_steps += 1
+        self._epoch_images += (logs or {})["batch_size"]
         done, steps = self.history.step, self.params["steps"]
         if self.on_terminal:
             if time.perf_counter() - self._drawn > REDRAW_SECONDS or done == steps:
@@ -63,7 +63,7 @@ class ProgressLog(paddle.callbacks.Callback):
 
     def _line(self, done: int, steps: int, logs: dict[str, Any], bar: bool = False) -> str:
         filled = BAR_WIDTH * done // steps
-        speed = self._epoch_steps * logs["batch_size"] / (time.perf_counter() - self._epoch_began)
+        speed = self._epoch_images / (time.perf_counter() - self._epoch_began)
         return (
             f"step {done:>{len(str(steps))}}/{steps}"
             + (f" [{('=' * filled + '>')[:BAR_WIDTH]:.<{BAR_WIDTH}}]" if bar else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import paddle
 
 from paddle_cifar.callbacks.history import History
+from paddle_cifar.errors import RunError
 
 HISTOGRAM_SAMPLES = 20_000  # values taken of each weight: enough for the shape, cheap for 11 million
 
@@ -54,11 +56,14 @@ class VisualDLLog(paddle.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Open the log, and write what is written once."""
-        from visualdl import LogWriter  # imports much, so only here
-
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.file.exists():
             os.truncate(self.file, min(self.resume_bytes, self.file.stat().st_size))
+        try:
+            from visualdl import LogWriter  # imports much, so only here
+        except ModuleNotFoundError as error:
+            raise RunError(f"the package '{error.name}' is missing; run: pip install visualdl") from error
+
         with contextlib.redirect_stdout(io.StringIO()):  # "is exists, VisualDL will add logs to it"
             self._writer = LogWriter(logdir=str(self.folder), file_name=self.file.name)
         if not self.resume_bytes:
@@ -75,7 +80,9 @@ class VisualDLLog(paddle.callbacks.Callback):
     def _keep_gradient_norm(self, gradient: paddle.Tensor) -> None:
         # paddle.Model clears gradients before on_train_batch_end, so the norm is taken while they pass.
         if self._wants_gradient:
-            self._gradient_norm = float(gradient.astype("float32").norm())
+            scaler = self.model._scaler  # fp16 only: the gradient is still multiplied by the loss scale
+            scale = float(scaler._scale) if scaler is not None and scaler.is_enable() else 1.0
+            self._gradient_norm = float(gradient.astype("float32").norm()) / scale
 
     def on_train_batch_begin(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """Decide whether this step is logged."""
@@ -88,7 +95,7 @@ class VisualDLLog(paddle.callbacks.Callback):
         at = self.history.global_step - 1  # history has counted this step already
         self._writer.add_scalar("step/loss", float((logs or {})["loss"][0]), at)
         self._writer.add_scalar("step/lr", float(self.model._optimizer.get_lr()), at)
-        if self._gradient_norm is not None:
+        if self._gradient_norm is not None and math.isfinite(self._gradient_norm):
             self._writer.add_scalar("step/last_layer_gradient_norm", self._gradient_norm, at)
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -104,6 +111,8 @@ class VisualDLLog(paddle.callbacks.Callback):
             if parameter.ndim > 1:
                 values = parameter.numpy().reshape(-1)
                 values = values[:: max(1, len(values) // HISTOGRAM_SAMPLES)]
+                if not np.isfinite(values).all():
+                    continue  # has no histogram; Checkpoints, which comes next, stops the run
                 self._writer.add_histogram(f"weights/{name}", values, epoch, buckets=30)
 
     def bytes_written(self) -> int:

@@ -42,11 +42,16 @@ def find_archive(data_file: str | os.PathLike[str] | None = None, download: bool
 
 
 def _named_file(path: str | os.PathLike[str], source: str) -> Path:
-    path = Path(path).expanduser()
-    if path.is_dir():
-        raise RunError(f"{source} names {path}, which is a directory; name the {ARCHIVE_NAME} itself")
-    if not os.path.isfile(path):
-        raise RunError(f"{source} names {path}, which does not exist; correct it, or drop it to download")
+    try:
+        path = Path(path).expanduser()
+        if path.is_dir():
+            raise RunError(f"{source} names {path}, which is a directory; name the {ARCHIVE_NAME} itself")
+        path.stat()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no such user as in ~user
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+        raise RunError(
+            f"{source} names {path}, which {reason}; correct it, or drop it to download"
+        ) from error
     return path
 
 

@@ -69,6 +69,11 @@ def build_optimizer(
         parameters=parameter_groups(network, weight_decay),
         grad_clip=paddle.nn.ClipGradByGlobalNorm(grad_clip) if grad_clip else None,
     )
+
+    def minimize(loss: paddle.Tensor, *_: Any, **__: Any) -> tuple[None, None]:
+        optimizer.step()
+        return None, None  # GradScaler unpacks two values
+
     # paddle.Model calls minimize, which does not know parameter groups; step does.
-    optimizer.minimize = lambda loss: optimizer.step()
+    optimizer.minimize = minimize
     return optimizer

@@ -50,7 +50,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 def build_schedule(
     name: str, lr: float, total_steps: int, warmup_steps: int = 0
 ) -> paddle.optimizer.lr.LambdaDecay:
-    """A rate scheduler, stepped per batch: linear warm-up from zero, then the named schedule over the rest.
+    """A rate scheduler, stepped per batch: linear warm-up to where the named schedule begins, then that.
 
     Args:
         name: a key of SCHEDULES.
@@ -67,7 +67,7 @@ def build_schedule(
 
     def factor(steps_done: int) -> float:
         if steps_done < warmup_steps:
-            return (steps_done + 1) / (warmup_steps + 1)
+            return schedule(0.0) * (steps_done + 1) / (warmup_steps + 1)
         return schedule(min(1.0, (steps_done - warmup_steps) / max(1, total_steps - warmup_steps)))
 
     return paddle.optimizer.lr.LambdaDecay(lr, factor)

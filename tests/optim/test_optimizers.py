@@ -87,6 +87,17 @@ def test_clipping_limits_the_global_norm():
     assert np.linalg.norm(layer.weight.numpy() - before) == pytest.approx(0.5, rel=1e-5)
 
 
+def test_a_loss_scaler_can_drive_it():
+    """Under fp16 paddle.Model hands the optimizer to a GradScaler, which unpacks what minimize returns."""
+    layer = nn.Linear(4, 3, bias_attr=False)
+    before = layer.weight.numpy()
+    optimizer = build_optimizer("sgd", layer, 1.0, momentum=0.0)
+    loss = layer.weight.sum()
+    loss.backward()
+    _, _ = optimizer.minimize(loss)
+    assert np.allclose(before - layer.weight.numpy(), 1)
+
+
 def test_unknown_optimizer():
     with pytest.raises(UsageError, match="did you mean adam"):
         build_optimizer("adamm", nn.Linear(2, 2), 0.1)

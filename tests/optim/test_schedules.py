@@ -44,6 +44,13 @@ def test_warmup_is_linear_and_leaves_the_rest_to_the_schedule():
     assert values[10:] == pytest.approx(rates("cosine", total=100))
 
 
+@pytest.mark.parametrize("name", ["constant", "step", "cosine", "onecycle"])
+def test_warmup_rises_to_where_the_schedule_begins(name):
+    values = rates(name, total=110, warmup=10)
+    assert np.all(np.diff(values[:11]) > 0) and values[10] == rates(name)[0]
+    assert values[10] - values[9] == pytest.approx(values[1] - values[0]), "no jump"
+
+
 def test_a_scheduler_goes_on_from_its_state():
     first = build_schedule("onecycle", 0.5, 100)
     for _ in range(40):
