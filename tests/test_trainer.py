@@ -271,6 +271,7 @@ def test_resume_refuses_other_settings_and_other_networks(tmp_path, capsys):
     assert "config.json" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send these signals to a process")
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_a_signal_saves_and_leaves_and_says_how_to_go_on(tmp_path, name, code):
     process = start(tmp_path, "run", "--epochs", "200")
