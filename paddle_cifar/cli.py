@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.errors import RunError, UsageError
+from paddle_cifar.errors import RunError, UsageError, unknown_name
 from paddle_cifar.models import MODEL_NAMES, check_model
 from paddle_cifar.recipes import recipe
+from paddle_cifar.report import LANGUAGES
 from paddle_cifar.runs import resumed_run
 
 STARTED = time.perf_counter()
@@ -40,6 +41,8 @@ EVALUATE_FLAGS = (
 EXAMPLES = {
     "train": "python main.py --epochs 20 --lr 0.01",
     "evaluate": "python main.py evaluate --run outputs/my-run",
+    "report": "python main.py report --run outputs/my-run",
+    "compare": "python main.py compare --runs outputs/first outputs/second",
     "models": "python main.py models",
     "stats": "python main.py stats --data-file cifar-100-python.tar.gz",
 }
@@ -93,6 +96,13 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate = command("evaluate", "measure a trained network on the test images", EVALUATE_FLAGS)
     evaluate.add_argument("--run", required=True, metavar="PATH", help="folder of the run, outputs/<name>")
     evaluate.add_argument("--logits", action="store_true", help="also store logits and labels in logits.npz")
+    report = command("report", "write report.html of a run, and its figures for VisualDL", EVALUATE_FLAGS)
+    report.add_argument("--run", required=True, metavar="PATH", help="folder of the run, outputs/<name>")
+    compare = command("compare", "put several runs into one table and one chart", EVALUATE_FLAGS)
+    compare.add_argument("--runs", required=True, nargs="+", metavar="PATH", help="folders of the runs")
+    compare.add_argument("--to", metavar="PATH", help="folder to write [comparison, beside the first run]")
+    for sub in (report, compare):
+        sub.add_argument("--lang", default="en", metavar="|".join(LANGUAGES), help="language of it [en]")
     models = command("models", "list the networks with parameters, size and cost", ("stem", "debug"))
     models.add_argument("names", nargs="*", metavar="MODEL", help="only these networks")
     command("stats", "mean and standard deviation of the training images", DATA_FLAGS)
@@ -119,6 +129,42 @@ def run_evaluate(given: dict[str, Any]) -> None:
     evaluation = evaluate_run(folder, given, keep_logits)
     print(f"{evaluation['images']:,} test images of {evaluation['dataset']}: {summary_line(evaluation)}")
     print(f"saved in {folder / 'evaluation.json'}")
+
+
+def run_report(given: dict[str, Any]) -> None:
+    """Write report.html, report.json and the figures for VisualDL into a run's folder."""
+    folder, language = Path(given.pop("run")), checked_language(given)
+    dataclasses.replace(TrainConfig(), **given)
+    prepare(given.get("threads", 0))
+    from paddle_cifar.report import report_run
+    from paddle_cifar.report.paths import shown, visualdl_command
+
+    page = report_run(folder, given, language)
+    print(f"report: {shown(page)}")
+    print(f"figures, embeddings and graph: {visualdl_command(folder.resolve().parent)}")
+
+
+def run_compare(given: dict[str, Any]) -> None:
+    """Print the table of several runs and write it with charts and a page."""
+    folders, to = [Path(run) for run in given.pop("runs")], given.pop("to")
+    language = checked_language(given)
+    dataclasses.replace(TrainConfig(), **given)
+    prepare(given.get("threads", 0))
+    from paddle_cifar.report import compare_runs
+    from paddle_cifar.report.paths import shown, visualdl_command
+
+    written, table = compare_runs(folders, Path(to) if to else None, given, language)
+    print(table, end="")
+    print(f"saved in {shown(written)}: compare.html, table.md, table.csv, scores.svg, curves.svg")
+    print(f"hyper-parameters against scores: {visualdl_command(written / 'vdl')}")
+
+
+def checked_language(given: dict[str, Any]) -> str:
+    """Take ``--lang`` out of the flags; UsageError for a language there is no page in."""
+    language = given.pop("lang")
+    if language not in LANGUAGES:
+        raise unknown_name("language", language, LANGUAGES)
+    return language
 
 
 def run_models(given: dict[str, Any]) -> None:
@@ -157,6 +203,8 @@ def prepare(threads: int = 0) -> None:
 COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "train": run_train,
     "evaluate": run_evaluate,
+    "report": run_report,
+    "compare": run_compare,
     "models": run_models,
     "stats": run_stats,
 }

@@ -1,4 +1,8 @@
-"""One frozen ``TrainConfig`` holds every setting of a run; the flags are made from its fields."""
+"""One frozen ``TrainConfig`` holds every setting of a run; the flags are made from its fields.
+
+The names that can be chosen stand here too, so that neither Paddle nor numpy has
+to be imported to check them; tests hold them against what can be built.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from paddle_cifar.data.augment import build_augmentations
 from paddle_cifar.engine import ENGINES
 from paddle_cifar.engine import PRECISIONS as CPU_PRECISIONS
 from paddle_cifar.errors import RunError, UsageError, unknown_name
@@ -19,6 +22,7 @@ from paddle_cifar.models import STEMS, check_model
 DATASETS = ("cifar100", "synthetic")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = (*CPU_PRECISIONS, "fp16")
+AUGMENTATIONS = ("crop", "flip")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 ON_NAN = ("stop", "skip")
 SCHEDULES = ("constant", "step", "cosine", "onecycle")
@@ -89,7 +93,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_model(self.model, self.stem)
-        build_augmentations(self.augment)
+        for name in augmentation_names(self.augment):
+            if name not in AUGMENTATIONS:
+                raise unknown_name("augmentation", name, AUGMENTATIONS)
         for name, choices in {f.name: f.metadata["choices"] for f in dataclasses.fields(self)}.items():
             if choices and getattr(self, name) not in choices:
                 raise unknown_name(name, getattr(self, name), choices)
@@ -154,6 +160,11 @@ class TrainConfig:
         except (OSError, UnicodeDecodeError, RunError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RunError(f"{path} is not the config of a run: {reason}") from error
+
+
+def augmentation_names(text: str) -> list[str]:
+    """The names in a comma separated list such as ``crop,flip``; ``none`` and an empty list have none."""
+    return [name.strip() for name in text.split(",") if name.strip() not in ("", "none")]
 
 
 def _is_folder_name(name: str) -> bool:

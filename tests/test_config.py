@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from paddle_cifar.config import OPTIMIZERS, SCHEDULES, TrainConfig
+from paddle_cifar.config import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TrainConfig
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.recipes import RECIPES, recipe
 
@@ -104,6 +104,8 @@ def test_lab_is_the_labs_setting():
 
 def test_names_on_the_command_line_are_those_that_can_be_built():
     from paddle_cifar import optim
+    from paddle_cifar.data import augment
 
+    assert set(AUGMENTATIONS) == set(augment.AUGMENTATIONS)
     assert set(OPTIMIZERS) == set(optim.OPTIMIZERS)
     assert set(SCHEDULES) == set(optim.SCHEDULES)

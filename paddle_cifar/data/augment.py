@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from paddle_cifar.config import augmentation_names
 from paddle_cifar.errors import unknown_name
 
 
@@ -68,7 +69,7 @@ def build_augmentations(names: str) -> list[Augmentation]:
 
     Raises UsageError with the nearest names for an unknown one.
     """
-    wanted = [name.strip() for name in names.split(",") if name.strip() and name.strip() != "none"]
+    wanted = augmentation_names(names)
     for name in wanted:
         if name not in AUGMENTATIONS:
             raise unknown_name("augmentation", name, AUGMENTATIONS)
