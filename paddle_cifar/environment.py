@@ -26,6 +26,9 @@ from paddle_cifar.errors import RunError, UsageError
 
 INSTALL_CPU = "pip install -r requirements-cpu.txt"
 INSTALL_GPU = "pip install -r requirements.txt"
+# Never one build over the other.
+SWITCH_TO_CPU = f"pip uninstall -y paddlepaddle-gpu && {INSTALL_CPU}"
+SWITCH_TO_GPU = f"pip uninstall -y paddlepaddle && {INSTALL_GPU}"
 
 
 def installed_builds() -> list[str]:
@@ -112,21 +115,16 @@ def choose_device(device: str) -> tuple[str, list[str]]:
     paddle = import_paddle()
     gpu_build = paddle.device.is_compiled_with_cuda()
     gpus = paddle.device.cuda.device_count() if gpu_build else 0
+    if device == "gpu" and not gpus:
+        mend = "see whether nvidia-smi lists it" if gpu_build else SWITCH_TO_GPU
+        raise RunError(f"--device gpu: Paddle sees no GPU here; use --device cpu, or: {mend}")
     notes = []
     if gpu_build and not gpus:
         notes.append(
-            f"Paddle's GPU build finds no GPU and runs on the CPU; the CPU build is smaller: {INSTALL_CPU}"
+            f"Paddle's GPU build finds no GPU and runs on the CPU; the build for it: {SWITCH_TO_CPU}"
         )
     if not gpu_build and has_nvidia_gpu():
-        notes.append(
-            "this machine has an NVIDIA GPU but Paddle's CPU build; to use it: "
-            f"pip uninstall -y paddlepaddle && {INSTALL_GPU}"
-        )
-    if device == "gpu" and not gpus:
-        raise RunError(
-            "--device gpu: Paddle sees no GPU here; use --device cpu, or install the GPU build: "
-            + INSTALL_GPU
-        )
+        notes.append(f"this machine has an NVIDIA GPU but Paddle's CPU build; to use it: {SWITCH_TO_GPU}")
     chosen = "gpu:0" if gpus and device != "cpu" else "cpu"
     paddle.device.set_device(chosen)
     return chosen, notes

@@ -76,10 +76,14 @@ def test_device_and_warnings(monkeypatch, cuda, gpus, nvidia, device, chosen, wa
     assert (warning is None and not notes) or warning in notes[0]
 
 
-def test_a_gpu_that_is_absent_stops(monkeypatch):
-    monkeypatch.setattr(environment, "import_paddle", lambda threads=0: FakePaddle(False, 0))
-    with pytest.raises(RunError, match="--device gpu"):
+@pytest.mark.parametrize(
+    ("cuda", "mend"), [(False, "pip uninstall -y paddlepaddle && "), (True, "nvidia-smi")]
+)
+def test_a_gpu_that_is_absent_stops(monkeypatch, cuda, mend):
+    monkeypatch.setattr(environment, "import_paddle", lambda threads=0: FakePaddle(cuda, 0))
+    with pytest.raises(RunError, match="--device gpu") as failure:
         environment.choose_device("gpu")
+    assert mend in str(failure.value)
 
 
 @pytest.mark.parametrize(
