@@ -1,10 +1,12 @@
-"""What runs a network's layers on this device: Paddle's own kernels, or on a CPU the oneDNN in Paddle's wheel.
+"""What runs a network's layers on this device: Paddle's own kernels, or on a CPU the oneDNN in Paddle's
+wheel.
 
     from paddle_cifar.engine import apply_engine
     report = apply_engine(network, engine="auto", precision="auto")
     print(report)   # e.g. "engine onednn, bf16: oneDNN 3.6.2"
 
-The network stays what it was: same class, parameters, state_dict, hooks; training, evaluation and prediction use it.
+The network stays what it was: same class, parameters, state_dict, hooks; training, evaluation and prediction
+use it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What flows between layers while the engine runs: an image batch in the engine's layout that passes for a tensor.
+"""What flows between layers while the engine runs: an image batch in its layout that passes for a tensor.
 
-A network's own Python code keeps running as it is written. Where it would see a `paddle.Tensor` between two layers it
-sees an `Activation`: it answers for shape and arithmetic, knows how to become a real tensor, and otherwise holds
-[N, H, W, C] memory that only the engine reads. Two things are put off until they are needed:
+A network's own Python code keeps running as it is written. Where it would see a `paddle.Tensor` between two
+layers it sees an `Activation`: it answers for shape and arithmetic, knows how to become a real tensor, and
+otherwise holds [N, H, W, C] memory that only the engine reads. Two things are put off until they are needed:
 
 - the layer itself, when the next one may take it along (batch norm or an addition, followed by ReLU);
 - the fork of the gradient, when a tensor is read for a second time (the two sides of a residual block).
@@ -20,6 +20,7 @@ from paddle_cifar.engine import elementwise
 from paddle_cifar.engine.tensors import Shape, element_type, image_shape, to_channels_first, to_channels_last
 
 # Computes a layer's result, with ReLU taken along if the argument is true.
+# It may be asked twice (a result read both with and without its ReLU), so it takes its inputs anew each time.
 Pending = Callable[[bool], paddle.Tensor]
 
 
@@ -63,26 +64,30 @@ class Activation:
     def of(cls, image: paddle.Tensor) -> Activation:
         return cls(image_shape(image), image)
 
-    @classmethod
-    def enter(cls, tensor: paddle.Tensor, element: int) -> Activation:
-        """From a real tensor; it is copied when a layer first reads it."""
-        return cls(tuple(tensor.shape), pending=lambda relu: Enter.apply(tensor, element))
-
     def take(self) -> paddle.Tensor:
         """The [N, H, W, C] memory, for one reader."""
+        image = self._memory()
+        if image.stop_gradient or not paddle.is_grad_enabled():
+            return image
+        mine, self._image = elementwise.Fork.apply(image)
+        return mine
+
+    def _memory(self) -> paddle.Tensor:
         if self._image is None:
             assert self.pending is not None
             self._image = self.pending(False)
-        if self._image.stop_gradient or not paddle.is_grad_enabled():
-            return self._image
-        mine, self._image = elementwise.Fork.apply(self._image)
-        return mine
+        return self._image
 
     def tensor(self) -> paddle.Tensor:
         """A real Paddle tensor, for code the engine does not know."""
         if self._tensor is None:
             self._tensor = Leave.apply(self.take())
         return self._tensor
+
+    @property
+    def element(self) -> int:
+        """oneDNN's number for the type inside."""
+        return element_type(self._memory())
 
     @property
     def shape(self) -> list[int]:
@@ -97,9 +102,16 @@ class Activation:
         return paddle.float32
 
     def __add__(self, other: Any) -> Any:
-        return add(self, other)
+        return _arithmetic().add(self, other)
+
+    def __mul__(self, other: Any) -> Any:
+        return _arithmetic().multiply(self, other)
 
     __radd__ = __iadd__ = __add__
+    __rmul__ = __imul__ = __mul__
+
+    def mean(self, axis: Any = None, keepdim: bool = False) -> Any:
+        return _arithmetic().mean(self, axis, keepdim)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -113,6 +125,13 @@ class Activation:
         return self.dims[0]
 
 
+def _arithmetic() -> Any:
+    """The module that knows how activations combine; it needs the class above."""
+    from paddle_cifar.engine import arithmetic
+
+    return arithmetic
+
+
 def _through_tensor(name: str) -> Callable[..., Any]:
     def operator(self: Activation, *others: Any) -> Any:
         return getattr(self.tensor(), name)(*(real(other) for other in others))
@@ -122,7 +141,7 @@ def _through_tensor(name: str) -> Callable[..., Any]:
 
 # Operators are looked up on the class, so __getattr__ does not cover them.
 for _name in (
-    "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "neg", "getitem", "matmul", "gt", "ge", "lt", "le",
+    "sub", "rsub", "truediv", "rtruediv", "pow", "neg", "getitem", "matmul", "gt", "ge", "lt", "le",
     "eq", "ne", "bool", "float", "abs",
 ):  # fmt: skip
     setattr(Activation, f"__{_name}__", _through_tensor(f"__{_name}__"))
@@ -130,10 +149,10 @@ Activation.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 def real(value: Any) -> Any:
-    """The value with every Activation in it (also inside lists, tuples and dicts) turned into a real tensor."""
+    """The value with every Activation in it, also inside lists, tuples and dicts, as a real tensor."""
     if isinstance(value, Activation):
         return value.tensor()
-    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+    if isinstance(value, (list, tuple)) and holds_activation(value):
         return type(value)(real(item) for item in value)
     if isinstance(value, dict):
         return {key: real(item) for key, item in value.items()}
@@ -147,13 +166,8 @@ def holds_activation(values: Any) -> bool:
     )
 
 
-def add(one: Any, other: Any) -> Any:
-    """The residual addition; anything but two image batches of one shape is left to Paddle."""
-    if isinstance(other, Activation) and not isinstance(one, Activation):
-        one, other = other, one
-    if isinstance(other, paddle.Tensor) and tuple(other.shape) == one.dims and other.dtype == paddle.float32:
-        other = Activation.enter(other, element_type(one.take()))
-    if isinstance(other, Activation) and other.dims == one.dims:
-        first, second = one.take(), other.take()
-        return Activation(one.dims, pending=lambda relu: elementwise.Addition.apply(first, second, relu))
-    return real(one) + real(other)
+def enter(value: Any, element: int) -> Any:
+    """A float32 image batch as an Activation; anything else as it is."""
+    if isinstance(value, paddle.Tensor) and value.ndim == 4 and value.dtype == paddle.float32 and value.size:
+        return Activation.of(Enter.apply(value, element))
+    return value

@@ -11,7 +11,8 @@ from paddle import nn
 
 from paddle_cifar.engine import dnnl
 
-# bf16 keeps 8 bits, and a value near zero may end up on the other side of a ReLU; a real fault changes everything.
+# bf16 keeps 8 bits, and a value near zero may end up on the other side of a ReLU; a real fault changes
+# everything.
 TOLERANCE = {"float32": 1e-4, "bf16": 0.1}
 
 # (layers, shape of their input): one of each kind of primitive, with odd sizes.
@@ -31,14 +32,17 @@ def failure(precision: str) -> str | None:
     try:
         worst = disagreement(precision)
     except Exception as error:  # whatever it is, training goes on with Paddle's kernels
-        return f"oneDNN failed its self-check: {type(error).__name__}: {error}"
+        return f"{precision} failed its self-check: {type(error).__name__}: {error}"
     if not worst <= TOLERANCE[precision]:  # also when it is not a number
-        return f"oneDNN disagrees with Paddle's kernels by {worst:.1e}"
+        return f"{precision} disagrees with Paddle's kernels by {worst:.1e}"
     return None
 
 
+@paddle.enable_grad()
 def disagreement(precision: str) -> float:
-    """The largest relative difference over outputs and gradients. The user's random state is left as it was."""
+    """The largest relative difference over outputs and gradients. The user's random state is left as it
+    was.
+    """
     element = dnnl.BF16 if precision == "bf16" else dnnl.FLOAT32
     state, differences = paddle.get_rng_state(), []
     try:

@@ -18,7 +18,9 @@ def features() -> frozenset[str]:
 
 
 def has_bf16() -> bool:
-    """Whether bf16 multiplications are faster than float32 ones here (AMX, or AVX512-BF16 as on AMD's Zen 4)."""
+    """Whether bf16 multiplications are faster than float32 ones here (AMX, or AVX512-BF16 as on AMD's Zen
+    4).
+    """
     return bool(features() & {"amx_bf16", "avx512_bf16"})
 
 

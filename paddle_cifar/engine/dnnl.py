@@ -1,11 +1,13 @@
 """The oneDNN inside Paddle's own wheel, called through ctypes: no compiler, no headers, no second copy.
 
-oneDNN in five words. A *memory descriptor* says how a tensor lies in memory (dimensions, type, strides). A *primitive
-descriptor* is one operation on given descriptors (a 3x3 convolution of this shape), a *primitive* the machine code
-oneDNN generated for it, a *memory* a descriptor with a pointer. An *engine* is the device, a *stream* its queue.
+oneDNN in five words. A *memory descriptor* says how a tensor lies in memory (dimensions, type, strides). A
+*primitive descriptor* is one operation on given descriptors (a 3x3 convolution of this shape), a *primitive*
+the machine code oneDNN generated for it, a *memory* a descriptor with a pointer. An *engine* is the device, a
+*stream* its queue.
 
-The names and numbers are those of oneDNN's public C header, the same in 3.2 and 3.6. Every descriptor is built with
-NCHW dimensions in this order whatever the strides; nothing here owns tensor memory, which stays with Paddle.
+The names and numbers are those of oneDNN's public C header, the same in 3.2 and 3.6. Every descriptor is
+built with NCHW dimensions in this order whatever the strides; nothing here owns tensor memory, which stays
+with Paddle.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ QUERY_IMPLEMENTATION, QUERY_ARGUMENT = 8, 255
 CONVOLUTION = 1
 POOL_MAX, POOL_AVERAGE_PADDED, POOL_AVERAGE = 0x1FF, 0x2FF, 0x3FF
 ADD, MULTIPLY = 0x1FFF0, 0x1FFF1
-RELU, SIGMOID, GELU_TANH, SWISH, GELU_ERF, HARDSWISH = 0x20, 0x29, 0x2B, 0x2C, 0x31, 0x34
+RELU, TANH, LINEAR, HARDSIGMOID, SIGMOID, GELU_TANH, SWISH = 0x20, 0x21, 0x26, 0x28, 0x29, 0x2B, 0x2C
+CLIP, GELU_ERF, MISH, HARDSWISH = 0x2F, 0x31, 0x33, 0x34
 RELU_FROM_OUTPUT, SIGMOID_FROM_OUTPUT = 0x100, 0x104
-REDUCE_SUM = 0x2FFF4
 GLOBAL_STATISTICS, USE_SCALE, USE_SHIFT, FUSE_RELU = 1, 2, 4, 8
 
 
@@ -51,7 +53,8 @@ class Argument(ctypes.Structure):
 
 class _Version(ctypes.Structure):
     _fields_ = (
-        ("major", c_int), ("minor", c_int), ("patch", c_int), ("hash", c_char_p), ("cpu", c_uint), ("gpu", c_uint),
+        ("major", c_int), ("minor", c_int), ("patch", c_int), ("hash", c_char_p), ("cpu", c_uint),
+        ("gpu", c_uint),
     )  # fmt: skip
 
 
@@ -133,7 +136,9 @@ def any_layout(shape: tuple[int, ...], dtype: int) -> c_void_p:
 
 
 def channels_last(shape: tuple[int, ...], dtype: int) -> c_void_p:
-    """An image batch of logical NCHW `shape` whose channels lie side by side: NHWC, the layout between layers."""
+    """An image batch of logical NCHW `shape` whose channels lie side by side: NHWC, the layout between
+    layers.
+    """
     _, channels, height, width = shape
     return descriptor(shape, dtype, (height * width * channels, 1, width * channels, channels))
 

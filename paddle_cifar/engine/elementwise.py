@@ -1,4 +1,6 @@
-"""What works on each value by itself: activation functions, the residual addition, and the fork of a gradient."""
+"""What works on each value by itself: activation functions, the residual addition, and the fork of a
+gradient.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +16,36 @@ from paddle_cifar.engine.tensors import Shape, accumulate, alias, element_type, 
 
 # Functions whose gradient oneDNN finds from the result, so the input need not be kept.
 FROM_OUTPUT = {dnnl.RELU: dnnl.RELU_FROM_OUTPUT, dnnl.SIGMOID: dnnl.SIGMOID_FROM_OUTPUT}
+Numbers = tuple[float, float]  # what oneDNN calls alpha and beta: a slope, a bound, an offset
 
 
 @cached
-def forward_primitive(shape: Shape, element: int, algorithm: int, alpha: float) -> Primitive:
+def forward_primitive(shape: Shape, element: int, algorithm: int, numbers: Numbers) -> Primitive:
     layout = dnnl.channels_last(shape, element)
-    numbers = (c_float(alpha), c_float(0.0))
-    return Primitive("eltwise_forward", c_int(dnnl.TRAINING), c_int(algorithm), layout, layout, *numbers)
+    return Primitive(
+        "eltwise_forward", c_int(dnnl.TRAINING), c_int(algorithm), layout, layout, *map(c_float, numbers)
+    )
 
 
 @cached
-def backward_primitive(shape: Shape, element: int, algorithm: int, alpha: float) -> Primitive:
+def backward_primitive(shape: Shape, element: int, algorithm: int, numbers: Numbers) -> Primitive:
     layout = dnnl.channels_last(shape, element)
-    hint = forward_primitive(shape, element, algorithm, alpha).description
-    numbers = (c_float(alpha), c_float(0.0))
-    return Primitive("eltwise_backward", c_int(algorithm), layout, layout, layout, *numbers, hint)
+    hint = forward_primitive(shape, element, algorithm, numbers).description
+    return Primitive(
+        "eltwise_backward", c_int(algorithm), layout, layout, layout, *map(c_float, numbers), hint
+    )
 
 
 def activation_gradient(
-    kept: paddle.Tensor, gradient: paddle.Tensor, algorithm: int, alpha: float = 0.0
+    kept: paddle.Tensor, gradient: paddle.Tensor, algorithm: int, numbers: Numbers = (0.0, 0.0)
 ) -> paddle.Tensor:
-    """The gradient before an activation function; `kept` is its result where FROM_OUTPUT has it, else its input."""
+    """The gradient before an activation function; `kept` is its result where FROM_OUTPUT has it, else its
+    input.
+    """
     shape, element = image_shape(gradient), element_type(gradient)
     result = new_image(shape, element)
     kind = dnnl.DST if algorithm in FROM_OUTPUT else dnnl.SRC
-    backward_primitive(shape, element, FROM_OUTPUT.get(algorithm, algorithm), alpha).run(
+    backward_primitive(shape, element, FROM_OUTPUT.get(algorithm, algorithm), numbers).run(
         {kind: kept.data_ptr(), dnnl.DIFF_DST: gradient.data_ptr(), dnnl.DIFF_SRC: result.data_ptr()}
     )
     return result
@@ -48,15 +55,15 @@ class ActivationFunction(PyLayer):
     """ReLU, SiLU, GELU and their kin."""
 
     @staticmethod
-    def forward(ctx: Any, image: paddle.Tensor, algorithm: int, alpha: float) -> paddle.Tensor:
+    def forward(ctx: Any, image: paddle.Tensor, algorithm: int, numbers: Numbers) -> paddle.Tensor:
         shape, element = image_shape(image), element_type(image)
         result = new_image(shape, element)
-        forward_primitive(shape, element, algorithm, alpha).run(
+        forward_primitive(shape, element, algorithm, numbers).run(
             {dnnl.SRC: image.data_ptr(), dnnl.DST: result.data_ptr()}
         )
-        backward_primitive(shape, element, FROM_OUTPUT.get(algorithm, algorithm), alpha)
+        backward_primitive(shape, element, FROM_OUTPUT.get(algorithm, algorithm), numbers)
         ctx.save_for_backward(alias(result if algorithm in FROM_OUTPUT else image))
-        ctx.function = (algorithm, alpha)
+        ctx.function = (algorithm, numbers)
         return result
 
     @staticmethod

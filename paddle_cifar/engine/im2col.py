@@ -1,25 +1,35 @@
 """Convolution as one matrix product over the whole batch, for the shapes where oneDNN's own code is slow.
 
-Every output position gets a row with the pixels its kernel sees ("columns": [N * H * W, kh * kw * C]). The weight's
-gradient is then a single product of the output's gradient and these rows. oneDNN's bf16 weight gradient for strided
-and for small maps is up to thirty times slower than that.
+Every output position gets a row with the pixels its kernel sees ("columns": [N * H * W, kh * kw * C]). The
+weight's gradient is then a single product of the output's gradient and these rows. oneDNN's bf16 weight
+gradient for strided and for small maps is up to thirty times slower than that.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import paddle
 
 from paddle_cifar.engine import dnnl
-from paddle_cifar.engine.convolution import Problem, unrounded
 from paddle_cifar.engine.primitive import Primitive, cached
-from paddle_cifar.engine.tensors import new_bytes, new_vector, reorder
+from paddle_cifar.engine.problem import Problem, unrounded
+from paddle_cifar.engine.tensors import BYTES, new_bytes, new_image, new_vector, reorder
 
-BYTES = {dnnl.FLOAT32: 4, dnnl.BF16: 2}
 
-
+@cached
 def applies(problem: Problem) -> bool:
-    """Grouped convolutions are many small products: not here."""
-    return problem.geometry.groups == 1
+    """Grouped convolutions are many small products: not here. Nor are images, whose three channels give rows
+    that cost more to make than their product saves, nor strides that reach beyond the (padded) map: oneDNN
+    takes a layout for overlapping where a row's end, with its stride, lies behind the next image's begin."""
+    if problem.geometry.groups > 1 or problem.image[1] < 8:
+        return False
+    top, left, bottom, right = problem.geometry.padding
+    room = (problem.image[2] + top + bottom, problem.image[3] + left + right)
+    reach = (
+        steps * stride for steps, stride in zip(problem.output[2:], problem.geometry.stride, strict=True)
+    )
+    return all(needed <= size for needed, size in zip(reach, room, strict=True))
 
 
 @cached
@@ -80,6 +90,35 @@ def columns(problem: Problem, image: paddle.Tensor) -> paddle.Tensor:
             seen = (y * step_down * wide + x * step_along) * channels * size
             placed = (y * broad + x) * channels * size
             tap.run({dnnl.SRC: source.data_ptr() + seen, dnnl.DST: result.data_ptr() + placed})
+    return result
+
+
+@cached
+def _times(positions: int, row: int, filters: int, element: int, bias: bool) -> Primitive:
+    """rows [positions, row] times weight [filters, row] transposed."""
+    return Primitive(
+        "matmul",
+        dnnl.descriptor((positions, row), element),
+        dnnl.descriptor((row, filters), element, (1, row)),
+        dnnl.descriptor((1, filters), dnnl.FLOAT32) if bias else None,
+        dnnl.descriptor((positions, filters), element),
+    )
+
+
+def multiply(problem: Problem, rows: paddle.Tensor, weight: paddle.Tensor, bias: Any, target: int) -> None:
+    """Write the convolution's result, [N * H * W, out], to `target`. The weight lies channels last."""
+    filters, depth, high, broad = problem.weight
+    positions = problem.output[0] * problem.output[2] * problem.output[3]
+    pointers = {dnnl.SRC: rows.data_ptr(), dnnl.WEIGHTS: weight.data_ptr(), dnnl.DST: target}
+    if bias is not None:
+        pointers[dnnl.BIAS] = bias.data_ptr()
+    _times(positions, high * broad * depth, filters, problem.element, bias is not None).run(pointers)
+
+
+def convolve(problem: Problem, image: paddle.Tensor, weight: paddle.Tensor, bias: Any) -> paddle.Tensor:
+    """`weight` is `rounded`."""
+    result = new_image(problem.output, problem.element)
+    multiply(problem, columns(problem, image), weight, bias, result.data_ptr())
     return result
 
 

@@ -20,8 +20,9 @@ from paddle_cifar.engine.tensors import (
     new_vector,
 )
 
-# oneDNN's first choice lets its threads wait for each other in a spin loop: a little faster on an idle machine, but ten
-# times slower as soon as anything else (a data loader) wants a core. This one has no such barrier.
+# oneDNN's first choice lets its threads wait for each other in a spin loop: a little faster on an idle
+# machine, but ten times slower as soon as anything else (a data loader) wants a core. This one has no such
+# barrier.
 PREFERRED = "bnorm_tbb_jit"
 
 
@@ -53,7 +54,8 @@ def backward_primitive(shape: Shape, element: int, epsilon: float, flags: int) -
 class BatchNormalization(PyLayer):
     """(image - mean) / sqrt(variance + epsilon) * scale + shift, then ReLU if asked.
 
-    `mean` and `variance` are read where `frozen` (the running statistics) and written otherwise (the batch's own).
+    `mean` and `variance` are read where `frozen` (the running statistics) and written otherwise (the batch's
+    own).
     """
 
     @staticmethod

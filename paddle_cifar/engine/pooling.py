@@ -42,6 +42,16 @@ def _arguments(shape: Shape, output: Shape, element: int, algorithm: int, window
     )
 
 
+def mean(image: paddle.Tensor) -> paddle.Tensor:
+    """[N, 1, 1, C]: the average of each map, outside of autograd."""
+    shape, element = image_shape(image), element_type(image)
+    result = new_image((*shape[:2], 1, 1), element)
+    window = (shape[2:], shape[2:], (0, 0, 0, 0))
+    primitive = forward_primitive(shape, (*shape[:2], 1, 1), element, dnnl.POOL_AVERAGE, window)
+    primitive.run({dnnl.SRC: image.data_ptr(), dnnl.DST: result.data_ptr()})
+    return result
+
+
 class Pooling(PyLayer):
     """`output` is the height and width of the result."""
 

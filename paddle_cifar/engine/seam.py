@@ -1,7 +1,7 @@
 """Where the engine meets a network: `Layer.__call__` and the names in `paddle` and `paddle.nn.functional`.
 
-The network's own forward runs unchanged. While it does, a call of a layer or function that has a fast path goes
-there, and everything else gets real tensors. Nothing about the network itself is changed.
+The network's own forward runs unchanged. While it does, a call of a layer or function that has a fast path
+goes there, and everything else gets real tensors. Nothing about the network itself is changed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
-from paddle_cifar.engine import layers
-from paddle_cifar.engine.activation import Activation, holds_activation, real
+from paddle_cifar.engine.activation import Activation, enter, holds_activation, real
 from paddle_cifar.engine.dnnl import DnnlError
+from paddle_cifar.engine.functions import FUNCTIONS
+from paddle_cifar.engine.layers import LAYERS
 
 paddle_call = nn.Layer.__call__
-_running = (
-    threading.local()
-)  # .element: the type between layers, while a network runs on the engine in this thread
+# .element is the type between layers while a network runs on the engine in this thread.
+_running = threading.local()
 
 
 def current() -> int | None:
@@ -36,16 +36,15 @@ def call_layer(layer: nn.Layer, *inputs: Any, **options: Any) -> Any:
     element = current()
     if element is None:
         switch = layer.__dict__.get("_engine")
-        return (
-            paddle_call(layer, *inputs, **options) if switch is None else switch.run(layer, inputs, options)
-        )
-    hooks = bool(layer._forward_pre_hooks or layer._forward_post_hooks)
-    if hooks:  # a hook is shown real tensors, before and after
+        if switch is not None:
+            return switch.run(layer, inputs, options)
+        return paddle_call(layer, *inputs, **options)
+    if layer._forward_pre_hooks or layer._forward_post_hooks:  # they are shown real tensors
         return real(with_real_output(layer, real(inputs), real(options)))
-    fast = layers.LAYERS.get(type(layer))
+    fast = LAYERS.get(type(layer))
     if fast is not None and len(inputs) == 1 and not options:
-        image = entered(inputs[0], element)
-        if image is not None:
+        image = enter(inputs[0], element)
+        if isinstance(image, Activation):
             result = _attempt(fast, layer, image)
             if result is not NotImplemented:
                 return result
@@ -64,7 +63,7 @@ def _attempt(fast: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
 
 
 def _passes(layer: nn.Layer) -> bool:
-    """Whether a layer of Paddle's own may see an Activation: containers, and those that only call one function."""
+    """Whether a layer of Paddle's own may see an Activation: it only calls other layers, or a function."""
     return bool(layer._sub_layers) or not layer._parameters
 
 
@@ -78,21 +77,12 @@ def with_real_output(layer: nn.Layer, inputs: Any, options: Any) -> Any:
         handle.remove()
 
 
-def entered(value: Any, element: int) -> Activation | None:
-    """The value as an Activation, if it is an image batch the engine can take."""
-    if isinstance(value, Activation):
-        return value
-    if isinstance(value, paddle.Tensor) and value.ndim == 4 and value.dtype == paddle.float32 and value.size:
-        return Activation.enter(value, element)
-    return None
-
-
 def _routed(function: Callable[..., Any], fast: Callable[..., Any] | None) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*inputs: Any, **options: Any) -> Any:
         if not (holds_activation(inputs) or holds_activation(options.values())):
             return function(*inputs, **options)
-        if fast is not None and inputs and isinstance(inputs[0], Activation):
+        if fast is not None and inputs and holds_activation(inputs[:1]):
             result = _attempt(fast, *inputs, **options)
             if result is not NotImplemented:
                 return result
@@ -108,8 +98,30 @@ def _routes() -> list[tuple[Any, str, Any, Any]]:
     for namespace in (functional, paddle):
         for name, value in vars(namespace).items():
             if isinstance(value, types.FunctionType) and not name.startswith("_"):
-                found.append((namespace, name, value, _routed(value, layers.FUNCTIONS.get(name))))
-    return found
+                found.append((namespace, name, value, _routed(value, FUNCTIONS.get(name))))
+    return found + ([] if _yields_to_others() else _yielding_operators())
+
+
+def _yields_to_others() -> bool:
+    """Whether `tensor + stranger` lets the stranger's `__radd__` try; Paddle 2.6 raises instead."""
+    try:
+        return paddle.zeros([1]).__add__(object()) is NotImplemented
+    except Exception:
+        return False
+
+
+def _yielding_operators() -> list[tuple[Any, str, Any, Any]]:
+    """A tensor's binary operators that leave an Activation on their right to its own operators."""
+
+    def yielding(operator: Callable[..., Any]) -> Callable[..., Any]:
+        def call(tensor: paddle.Tensor, other: Any) -> Any:
+            return NotImplemented if isinstance(other, Activation) else operator(tensor, other)
+
+        return call
+
+    names = [f"__{name}__" for name in ("add", "sub", "mul", "truediv")]
+    operators = [(name, getattr(paddle.Tensor, name)) for name in names]
+    return [(paddle.Tensor, name, operator, yielding(operator)) for name, operator in operators]
 
 
 @contextlib.contextmanager

@@ -60,21 +60,24 @@ def apply_engine(network: nn.Layer, engine: str = "auto", precision: str = "auto
     if engine not in ENGINES or precision not in PRECISIONS:
         raise ValueError(f"engine must be one of {ENGINES} and precision one of {PRECISIONS}")
     remove_engine(network)
-    chosen, reason = precision, _hindrance(engine)
-    if reason is None:
-        from paddle_cifar.engine import check, seam, tensors
+    reason = _hindrance(engine)
+    if reason is not None:
+        return EngineReport("paddle", "float32", reason)
+    from paddle_cifar.engine import check, seam, tensors
 
-        if precision == "auto":
-            chosen = "bf16" if cpu.has_bf16() else "float32"
-        tensors.keep_freed_memory()
-        reason = check.failure(chosen)
+    tensors.keep_freed_memory()
+    found = f"oneDNN {dnnl.library().version} in Paddle {paddle.__version__}"
+    candidates = ["float32"] if precision == "float32" or not cpu.has_bf16() else ["bf16", "float32"]
+    if precision == "bf16" and not cpu.has_bf16():
+        found += ", and a processor without bf16"
+    for candidate in candidates:
+        reason = check.failure(candidate)
         if reason is None:
             seam.install()
-            network.__dict__["_engine"] = Switch(chosen)
-            return EngineReport(
-                "onednn", chosen, f"oneDNN {dnnl.library().version} in Paddle {paddle.__version__}"
-            )
-    return EngineReport("paddle", "float32", reason)
+            network.__dict__["_engine"] = Switch(candidate)
+            return EngineReport("onednn", candidate, found)
+        found += f", where {reason}"
+    return EngineReport("paddle", "float32", str(reason))
 
 
 def remove_engine(network: nn.Layer) -> None:

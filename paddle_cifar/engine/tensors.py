@@ -1,7 +1,7 @@
 """Between Paddle's tensors and oneDNN's pointers: allocation, element types, aliases, reorders.
 
-Inside the engine an image batch is a plain Paddle tensor of shape [N, H, W, C] (float32 or bfloat16). Paddle owns its
-memory and counts its references; oneDNN is only shown where it lies while a primitive runs.
+Inside the engine an image batch is a plain Paddle tensor of shape [N, H, W, C] (float32 or bfloat16). Paddle
+owns its memory and counts its references; oneDNN is only shown where it lies while a primitive runs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from paddle_cifar.engine import dnnl
 from paddle_cifar.engine.primitive import Primitive, cached, layout_size
 
 Shape = tuple[int, int, int, int]  # of an image batch, always said as N, C, H, W
-PADDLE_TYPE = {dnnl.FLOAT32: "float32", dnnl.BF16: "bfloat16"}
+BYTES = {dnnl.FLOAT32: 4, dnnl.BF16: 2}
+PADDLE_TYPE = {dnnl.FLOAT32: paddle.float32, dnnl.BF16: paddle.bfloat16}
+CPU = paddle.CPUPlace()
+
+# paddle.empty does the same after 6 us of argument checks, three hundred times a step; and the public names
+# are routed through the engine while a network runs.
+_empty, _reshape = paddle._C_ops.empty, paddle._C_ops.reshape
 
 
 @functools.cache
 def keep_freed_memory() -> None:
     """Ask the C library to keep freed memory instead of returning it to the system.
 
-    Activations are tens of megabytes; by default each one is mapped anew and its pages are zeroed by the kernel at
-    first touch, which costs more than reading and writing them (12 ms against 1.5 ms for 16 MB).
+    Activations are tens of megabytes; by default each one is mapped anew and its pages are zeroed by the
+    kernel at first touch, which costs more than reading and writing them (12 ms against 1.5 ms for 16 MB).
     """
     m_trim_threshold, m_mmap_max = -1, -4
     try:
@@ -49,21 +55,30 @@ def image_shape(tensor: paddle.Tensor) -> Shape:
 def new_image(shape: Shape, element: int) -> paddle.Tensor:
     """Memory for an image batch, not yet written."""
     batch, channels, height, width = shape
-    return paddle.empty([batch, height, width, channels], dtype=PADDLE_TYPE[element])
+    return _empty([batch, height, width, channels], PADDLE_TYPE[element], CPU)
 
 
 def new_vector(length: int) -> paddle.Tensor:
-    return paddle.empty([length], dtype="float32")
+    return _empty([length], paddle.float32, CPU)
+
+
+def new_tensor(shape: tuple[int, ...]) -> paddle.Tensor:
+    """A float32 tensor in Paddle's own layout."""
+    return _empty(list(shape), paddle.float32, CPU)
 
 
 def new_bytes(size: int) -> paddle.Tensor:
     """Memory whose inner layout is oneDNN's own affair (packed weights, workspaces)."""
-    return paddle.empty([max(size, 1)], dtype="uint8")
+    return _empty([max(size, 1)], paddle.uint8, CPU)
 
 
 def alias(tensor: paddle.Tensor) -> paddle.Tensor:
-    """The same memory without the autograd history, which would keep a graph alive through its own results."""
-    return paddle.reshape(tensor, tensor.shape)
+    """The same memory without the autograd history, which would keep a graph alive through its own results.
+
+    Not `paddle.reshape` nor `detach`: those give the same tensor implementation, which a PyLayer that returns
+    it takes for an operation in place, and then mixes up the gradients of its outputs.
+    """
+    return _reshape(tensor, tensor.shape)
 
 
 @cached
@@ -72,8 +87,9 @@ def _reorder(key: object, source: object, destination: object) -> Primitive:
 
 
 def reorder(source: int, source_layout: c_void_p, destination: int, destination_layout: c_void_p) -> None:
-    """Copy between two layouts or element types of the same logical tensor. Descriptors are kept for ever by their
-    makers (cached descriptors, cached primitives), so their addresses identify them."""
+    """Copy between two layouts or element types of the same logical tensor. Descriptors are kept for ever
+    by their makers (cached descriptors, cached primitives), so their addresses identify them.
+    """
     primitive = _reorder(None, source_layout.value, destination_layout.value)
     primitive.run({dnnl.SRC: source, dnnl.DST: destination})
 
@@ -102,7 +118,7 @@ def to_channels_last(tensor: paddle.Tensor, element: int) -> paddle.Tensor:
 def to_channels_first(tensor: paddle.Tensor) -> paddle.Tensor:
     """[N, H, W, C] to Paddle's own [N, C, H, W] in float32."""
     shape = image_shape(tensor)
-    result = paddle.empty(list(shape), dtype="float32")
+    result = new_tensor(shape)
     layout = dnnl.channels_last(shape, element_type(tensor))
     reorder(tensor.data_ptr(), layout, result.data_ptr(), dnnl.descriptor(shape, dnnl.FLOAT32))
     return result

@@ -4,6 +4,9 @@ import paddle
 import pytest
 from paddle import nn
 
+from paddle_cifar.engine import direct, dnnl, im2col, transposed
+from paddle_cifar.engine.problem import Geometry, Problem, rounded
+from paddle_cifar.engine.tensors import to_channels_first, to_channels_last
 from tests.engine.conftest import difference, train_step
 
 pytestmark = pytest.mark.usefixtures("needs_library")
@@ -32,6 +35,7 @@ LAYERS = {
         lambda: nn.Sequential(nn.BatchNorm2D(16, use_global_stats=True), nn.ReLU()),
         (4, 16, 6, 5),
     ),
+    "batch norm with ReLU": (lambda: nn.BatchNorm(16, act="relu"), (4, 16, 6, 5)),
     "batch norm, no scale": (lambda: nn.BatchNorm2D(16, weight_attr=False, bias_attr=False), (4, 16, 6, 5)),
     "ReLU": (nn.ReLU, (3, 5, 7, 7)),
     "ReLU6": (nn.ReLU6, (3, 5, 7, 7)),
@@ -41,6 +45,9 @@ LAYERS = {
     "GELU": (nn.GELU, (3, 16, 7, 7)),
     "GELU, tanh": (lambda: nn.GELU(approximate=True), (3, 16, 7, 7)),
     "Sigmoid": (nn.Sigmoid, (3, 16, 7, 7)),
+    "Hardsigmoid": (nn.Hardsigmoid, (3, 16, 7, 7)),
+    "Mish": (nn.Mish, (3, 16, 7, 7)),
+    "Tanh": (nn.Tanh, (3, 16, 7, 7)),
     "Hardswish": (nn.Hardswish, (3, 16, 7, 7)),
     "max pool": (lambda: nn.MaxPool2D(2), (3, 16, 8, 8)),
     "max pool 3x3": (lambda: nn.MaxPool2D(3, stride=2, padding=1), (3, 16, 9, 8)),
@@ -89,7 +96,7 @@ def test_bf16_agrees_to_its_eight_bits(name):
     network, image = in_network(make)(shape[1]), paddle.randn(shape)
     theirs = train_step(network, image, "paddle")
     # Rounding also decides which of two near maxima wins, and which side of zero a value lies on.
-    tolerance = 0.25 if any(word in name for word in ("max", "ReLU", "frozen")) else 0.05
+    tolerance = 0.25 if any(word in name for word in ("max", "ReLU", "frozen", "Hard")) else 0.05
     assert difference(train_step(network, image, "onednn", "bf16"), theirs) < tolerance
 
 
@@ -99,3 +106,39 @@ def test_any_batch_size(batch):
     image = paddle.randn([batch, 16, 11, 10])
     theirs = train_step(network, image, "paddle")
     assert difference(train_step(network, image, "onednn"), theirs) < 1e-4
+
+
+WALKS = {  # kernel, stride, padding, dilation, map
+    "3x3": (3, 1, (1, 1, 1, 1), 1, (9, 7)),
+    "3x3, stride 2": (3, 2, (1, 1, 1, 1), 1, (10, 8)),
+    "1x1": (1, 1, (0, 0, 0, 0), 1, (5, 5)),
+    "1x1, stride 2": (1, 2, (0, 0, 0, 0), 1, (8, 8)),
+    "5x5, stride 2, uneven": (5, 2, (2, 1, 3, 0), 1, (12, 12)),
+    "3x3, dilated": (3, 1, (2, 2, 2, 2), 2, (8, 8)),
+    "1x1 map": (3, 1, (1, 1, 1, 1), 1, (1, 1)),
+    "2x2 map, stride 2": (3, 2, (1, 1, 1, 1), 1, (2, 2)),
+}
+
+
+@pytest.mark.parametrize("element", [dnnl.FLOAT32, dnnl.BF16])
+@pytest.mark.parametrize("name", WALKS)
+def test_every_way_to_compute_a_convolution_gives_the_same(name, element):
+    kernel, stride, padding, dilation, size = WALKS[name]
+    geometry = Geometry((stride, stride), padding, (dilation, dilation))
+    problem = Problem((3, 8, *size), (16, 8, kernel, kernel), geometry, element, True)
+    assert im2col.applies(problem)
+    image = to_channels_last(paddle.randn([3, 8, *size]), element)
+    gradient = to_channels_last(paddle.randn(list(problem.output)), element)
+    weight, bias = rounded(problem, paddle.randn([16, 8, kernel, kernel])), paddle.randn([16])
+    pairs = [
+        (direct.convolve(problem, image, weight, bias), im2col.convolve(problem, image, weight, bias)),
+        *zip(*(way.weight_gradient(problem, image, gradient) for way in (direct, im2col)), strict=True),
+    ]
+    if dilation == 1:
+        assert transposed.applies(problem)
+        pairs.append(tuple(way.image_gradient(problem, weight, gradient) for way in (direct, transposed)))
+    for one, other in pairs:
+        one, other = (
+            (to_channels_first(each) if each.dtype == paddle.bfloat16 else each) for each in (one, other)
+        )
+        assert float((one - other).norm() / one.norm()) < (1e-5 if element == dnnl.FLOAT32 else 0.01)

@@ -1,5 +1,7 @@
 """Whole networks: a training step on the engine against the same step on Paddle's kernels."""
 
+import ctypes
+
 import numpy as np
 import paddle
 import pytest
@@ -7,7 +9,7 @@ from paddle import nn
 from paddle.nn import functional as F
 from paddle.vision import models
 
-from paddle_cifar.engine import apply_engine
+from paddle_cifar.engine import apply_engine, tensors
 from tests.engine.conftest import difference, train_step
 
 pytestmark = pytest.mark.usefixtures("needs_library")
@@ -50,18 +52,48 @@ class Branches(nn.Layer):
         x = self.conv(x)
         y = self.other(x)
         z = paddle.concat([x, 1 + y * 2 - x, (x + y).tanh()], axis=1)
+        gate = paddle.linspace(-1, 1, batch * 24).reshape([batch, 24, 1, 1])
+        z = z * gate + z * z.mean([2, 3], keepdim=True)
         z = z[:, 8:] / 2 + paddle.concat([y, x], axis=1)
         z = F.avg_pool2d(F.pad(z, [1, 1, 1, 1]), 2)
         return self.head(z.mean([2, 3]).reshape([batch, -1])) + paddle.abs(x).mean()
 
 
+class Shared(nn.Layer):
+    """Results that are read both with and without the ReLU that could be fused to them."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.bn = nn.Conv2D(3, 8, 3, padding=1), nn.BatchNorm2D(8)
+        self.conv2 = nn.Conv2D(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        y = self.bn(x)
+        z = F.relu(y) + self.conv2(F.sigmoid(y)) + x
+        return F.relu(z) * 0.5 + self.conv2(F.relu(z)) + z + x
+
+
 NETWORKS = {
+    "shared results": (Shared, (3, 3, 10, 10)),
     "resnet18, ImageNet stem": (lambda: models.resnet18(num_classes=10), (4, 3, 64, 64)),
-    "vgg11 with batch norm": (lambda: no_dropout(models.vgg11(batch_norm=True, num_classes=0)), (2, 3, 32, 32)),
+    "vgg11 with batch norm": (
+        lambda: no_dropout(models.vgg11(batch_norm=True, num_classes=0)),
+        (2, 3, 32, 32),
+    ),
     "squeezenet": (lambda: no_dropout(models.squeezenet1_1(num_classes=10)), (2, 3, 64, 64)),
-    "pre-activation": (lambda: nn.Sequential(nn.Conv2D(3, 16, 3), PreActivation(16), nn.ReLU()), (3, 3, 16, 16)),
-    "squeeze and excitation": (lambda: nn.Sequential(nn.Conv2D(3, 16, 3), PreActivation(16, True)), (3, 3, 12, 12)),
-    "stochastic depth": (lambda: nn.Sequential(nn.Conv2D(3, 8, 3), PreActivation(8, True, 0.8)), (3, 3, 12, 12)),
+    "pre-activation": (
+        lambda: nn.Sequential(nn.Conv2D(3, 16, 3), PreActivation(16), nn.ReLU()),
+        (3, 3, 16, 16),
+    ),
+    "squeeze and excitation": (
+        lambda: nn.Sequential(nn.Conv2D(3, 16, 3), PreActivation(16, True)),
+        (3, 3, 12, 12),
+    ),
+    "stochastic depth": (
+        lambda: nn.Sequential(nn.Conv2D(3, 8, 3), PreActivation(8, True, 0.8)),
+        (3, 3, 12, 12),
+    ),
     "branches": (Branches, (3, 3, 12, 12)),
 }
 
@@ -79,9 +111,20 @@ def test_float32_step_agrees_with_paddle(name):
     network, image = make(), paddle.randn(shape)
     theirs = train_step(network, image, "paddle")
     ours = train_step(network, image, "onednn")
-    # A value within rounding of zero may fall on the other side of a ReLU: a whole network is looser than a layer.
+    # A value within rounding of zero may fall on the other side of a ReLU: a whole network is looser than a
+    # layer.
     assert difference(ours, theirs) < 5e-3
     assert np.abs(ours["output"] - theirs["output"]).max() < 1e-4 * np.abs(theirs["output"]).max()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bf16_step_runs_on_the_engine(name):
+    make, shape = NETWORKS[name]
+    network, image = make(), paddle.randn(shape)
+    theirs = train_step(network, image, "paddle")
+    ours = train_step(network, image, "onednn", "bf16")
+    assert np.linalg.norm(ours["output"] - theirs["output"]) < 0.1 * np.linalg.norm(theirs["output"])
+    assert all(value is None or np.isfinite(value).all() for value in ours.values())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -97,6 +140,26 @@ def test_evaluation_agrees_with_paddle(name, precision):
     assert network._engine.working
     error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
     assert 0 < error < {"float32": 1e-4, "bf16": 0.05}[precision]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+@pytest.mark.parametrize("name", ["shared results", "pre-activation", "squeeze and excitation", "squeezenet"])
+def test_nothing_depends_on_memory_that_was_not_written(name, precision, monkeypatch):
+    make, shape = NETWORKS[name]
+    network, image = make(), paddle.randn(shape)
+    theirs = train_step(network, image, "paddle")
+    empty = tensors._empty
+
+    def not_a_number(*arguments):
+        result = empty(*arguments)
+        ctypes.memset(result.data_ptr(), 0xFF, result.size * result.element_size())
+        return result
+
+    monkeypatch.setattr(tensors, "_empty", not_a_number)
+    ours = train_step(network, image, "onednn", precision)
+    assert all(value is None or np.isfinite(value).all() for value in ours.values())
+    error = np.linalg.norm(ours["output"] - theirs["output"]) / np.linalg.norm(theirs["output"])
+    assert error < (1e-4 if precision == "float32" else 0.1)
 
 
 def test_float32_training_follows_paddle():

@@ -14,12 +14,17 @@ import pytest
 from paddle import nn
 from paddle.vision.models import resnet18
 
-from paddle_cifar.engine import apply_engine, check, dnnl, remove_engine, switch
+from paddle_cifar.engine import apply_engine, check, cpu, dnnl, remove_engine, switch
 
 
 def small():
     return nn.Sequential(
-        nn.Conv2D(3, 8, 3), nn.BatchNorm2D(8), nn.ReLU(), nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(8, 4)
+        nn.Conv2D(3, 8, 3),
+        nn.BatchNorm2D(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2D(1),
+        nn.Flatten(),
+        nn.Linear(8, 4),
     )
 
 
@@ -29,7 +34,7 @@ def image():
 
 
 def test_package_imports_without_paddle():
-    code = "import sys, paddle_cifar.engine.cpu, paddle_cifar.engine as e; assert 'paddle' not in sys.modules; e.ENGINES"
+    code = "import sys, paddle_cifar.engine.cpu as cpu; cpu.has_bf16(); assert 'paddle' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
@@ -73,6 +78,12 @@ def test_self_check_leaves_the_random_state_alone(needs_library):
     assert (paddle.randn([3]).numpy() == expected).all()
 
 
+def test_self_check_works_without_gradients(needs_library):
+    check.failure.cache_clear()
+    with paddle.no_grad():
+        assert apply_engine(small(), "onednn", "float32").engine == "onednn"
+
+
 def test_the_network_stays_what_it_was(image, needs_library):
     network = small()
     names, forward = list(network.state_dict()), network.forward
@@ -109,7 +120,9 @@ def test_exports_like_any_network(image, tmp_path, needs_library):
     expected = network(image).numpy()
     apply_engine(network, "onednn", "float32")
     paddle.jit.save(network, str(tmp_path / "net"), [paddle.static.InputSpec([None, 3, 10, 10], "float32")])
-    np.testing.assert_allclose(paddle.jit.load(str(tmp_path / "net"))(image).numpy(), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        paddle.jit.load(str(tmp_path / "net"))(image).numpy(), expected, rtol=1e-4, atol=1e-5
+    )
     assert network._engine.working
 
 
@@ -133,7 +146,7 @@ def test_code_it_cannot_follow_runs_on_paddle(image, caplog, needs_library):
 def test_a_mistake_of_the_caller_is_still_raised(image, needs_library):
     network = small()
     apply_engine(network, "onednn", "float32")
-    with pytest.raises(ValueError, match="(?s)."):
+    with pytest.raises(ValueError, match=r"(?s)."):
         network(paddle.randn([4, 5, 10, 10]))
     network(image)
     assert network._engine.working
@@ -141,7 +154,9 @@ def test_a_mistake_of_the_caller_is_still_raised(image, needs_library):
 
 def test_hapi_trains_evaluates_and_predicts(needs_library):
     model = paddle.Model(resnet18(num_classes=10))
-    model.prepare(paddle.optimizer.Adam(parameters=model.parameters()), nn.CrossEntropyLoss(), paddle.metric.Accuracy())
+    model.prepare(
+        paddle.optimizer.Adam(parameters=model.parameters()), nn.CrossEntropyLoss(), paddle.metric.Accuracy()
+    )
     apply_engine(model.network, "onednn", "bf16")
     image = np.random.default_rng(0).standard_normal((6, 3, 32, 32)).astype("float32")
     label = np.arange(6).reshape(6, 1)
@@ -166,3 +181,34 @@ def test_memory_does_not_grow(needs_library):
     steps(20)
     before = steps(20)
     assert steps(200) - before < 8e6
+
+
+def test_bf16_gives_way_to_float32(monkeypatch, needs_library):
+    failure = check.failure
+    monkeypatch.setattr(
+        check, "failure", lambda precision: "bf16 is odd" if precision == "bf16" else failure(precision)
+    )
+    monkeypatch.setattr(cpu, "has_bf16", lambda: True)
+    report = apply_engine(small())
+    assert (report.engine, report.precision) == ("onednn", "float32")
+    assert "bf16 is odd" in report.reason
+    monkeypatch.setattr(cpu, "has_bf16", lambda: False)
+    assert "without bf16" in apply_engine(small(), "auto", "bf16").reason
+
+
+def test_identity_before_relu(needs_library):
+    network = nn.Sequential(nn.Identity(), nn.ReLU(), nn.Conv2D(3, 4, 1), nn.Identity(), nn.ReLU())
+    image = paddle.randn([2, 3, 5, 5])
+    expected = network(image).numpy()
+    apply_engine(network, "onednn", "float32")
+    np.testing.assert_allclose(network(image).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_float64_network_runs_on_paddle(needs_library):
+    network = small()
+    network.to(dtype="float64")
+    apply_engine(network, "onednn", "float32")
+    image = paddle.randn([2, 3, 8, 8]).astype("float64")
+    ours = network(image).numpy()
+    remove_engine(network)
+    assert (network(image).numpy() == ours).all()

@@ -1,0 +1,159 @@
+"""Paddle's functions, each with its fast path: FUNCTIONS, by name. What is not there runs on Paddle.
+
+A fast path returns NotImplemented where it does not cover the options it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from paddle_cifar.engine import dnnl
+from paddle_cifar.engine.activation import Activation, enter
+from paddle_cifar.engine.arithmetic import add, mean, multiply
+from paddle_cifar.engine.elementwise import ActivationFunction
+from paddle_cifar.engine.joining import Concatenation
+from paddle_cifar.engine.pooling import Pooling
+
+
+def relu(image: Activation, *_: Any, **__: Any) -> Any:
+    if image.pending is not None and image._image is None:
+        return Activation.of(image.pending(True))
+    return _function(image, dnnl.RELU)
+
+
+def silu(image: Activation, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.SWISH, 1.0)
+
+
+def sigmoid(image: Activation, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.SIGMOID)
+
+
+def tanh(image: Activation, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.TANH)
+
+
+def relu6(image: Activation, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.CLIP, 0.0, 6.0)
+
+
+def hardswish(image: Activation, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.HARDSWISH, 1 / 6, 0.5)
+
+
+def hardsigmoid(image: Activation, slope: float = 1 / 6, offset: float = 0.5, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.HARDSIGMOID, slope, offset)
+
+
+def mish(image: Activation, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.MISH)
+
+
+def leaky_relu(image: Activation, negative_slope: float = 0.01, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.RELU, negative_slope) if negative_slope > 0 else NotImplemented
+
+
+def gelu(image: Activation, approximate: bool = False, *_: Any, **__: Any) -> Any:
+    return _function(image, dnnl.GELU_TANH if approximate else dnnl.GELU_ERF)
+
+
+def _function(image: Activation, algorithm: int, alpha: float = 0.0, beta: float = 0.0) -> Activation:
+    return Activation.of(ActivationFunction.apply(image.take(), algorithm, (float(alpha), float(beta))))
+
+
+def dropout(
+    image: Activation, p: float = 0.5, axis: Any = None, training: bool = True, *_: Any, **__: Any
+) -> Any:
+    return image if p == 0 or not training else NotImplemented
+
+
+def max_pool2d(
+    image: Activation, kernel_size: Any, stride: Any = None, padding: Any = 0, return_mask: bool = False,
+    ceil_mode: bool = False, data_format: str = "NCHW", *_: Any, **__: Any,
+) -> Any:  # fmt: skip
+    if return_mask or data_format != "NCHW":
+        return NotImplemented
+    return _pool(image, kernel_size, stride, padding, ceil_mode, dnnl.POOL_MAX)
+
+
+def avg_pool2d(
+    image: Activation, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    exclusive: bool = True, divisor_override: Any = None, data_format: str = "NCHW", *_: Any, **__: Any,
+) -> Any:  # fmt: skip
+    if divisor_override is not None or data_format != "NCHW" or (ceil_mode and not exclusive):
+        return NotImplemented
+    algorithm = dnnl.POOL_AVERAGE if exclusive else dnnl.POOL_AVERAGE_PADDED
+    return _pool(image, kernel_size, stride, padding, ceil_mode, algorithm)
+
+
+def adaptive_avg_pool2d(
+    image: Activation, output_size: Any, data_format: str = "NCHW", *_: Any, **__: Any
+) -> Any:
+    sides = _pair(output_size)
+    height, width = image.dims[2:]
+    if sides is None or data_format != "NCHW" or height % sides[0] or width % sides[1]:
+        return NotImplemented
+    kernel = (height // sides[0], width // sides[1])
+    window = (kernel, kernel, (0, 0, 0, 0))
+    return Activation.of(Pooling.apply(image.take(), sides, dnnl.POOL_AVERAGE, window))
+
+
+def _pool(image: Activation, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, algorithm: int) -> Any:
+    kernel, padding = _pair(kernel), _pair(padding)
+    stride = kernel if stride is None else _pair(stride)
+    if kernel is None or stride is None or padding is None:
+        return NotImplemented
+    output, far = [], []
+    for size, reach, step, pad in zip(image.dims[2:], kernel, stride, padding, strict=True):
+        room = size + 2 * pad - reach + (step - 1 if ceil_mode else 0)
+        steps = room // step
+        output.append(steps + 1)
+        far.append(steps * step + reach - size - pad)  # what the last window reaches beyond the image
+        if steps < 0 or far[-1] >= reach:
+            return NotImplemented
+    window = (kernel, stride, (*padding, *far))
+    return Activation.of(Pooling.apply(image.take(), tuple(output), algorithm, window))
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    if isinstance(value, int):
+        return value, value
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(item, int) for item in value):
+        return tuple(value)  # type: ignore[return-value]
+    return None
+
+
+def concat(images: Any, axis: Any = 0, *_: Any, **__: Any) -> Any:
+    """Channels side by side; the images may include real tensors."""
+    element = next(image.element for image in images if isinstance(image, Activation))
+    entered = [enter(image, element) for image in images]
+    if axis not in (1, -3) or not all(isinstance(image, Activation) for image in entered):
+        return NotImplemented
+    if len({(image.dims[0], *image.dims[2:]) for image in entered}) != 1:
+        return NotImplemented
+    return Activation.of(Concatenation.apply(*(image.take() for image in entered)))
+
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "relu": relu,
+    "relu_": relu,
+    "silu": silu,
+    "swish": silu,
+    "gelu": gelu,
+    "sigmoid": sigmoid,
+    "relu6": relu6,
+    "hardswish": hardswish,
+    "hardsigmoid": hardsigmoid,
+    "mish": mish,
+    "tanh": tanh,
+    "leaky_relu": leaky_relu,
+    "dropout": dropout,
+    "max_pool2d": max_pool2d,
+    "avg_pool2d": avg_pool2d,
+    "adaptive_avg_pool2d": adaptive_avg_pool2d,
+    "add": add,
+    "multiply": multiply,
+    "concat": concat,
+    "mean": mean,
+}
