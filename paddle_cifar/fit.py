@@ -19,6 +19,7 @@ from paddle_cifar.callbacks import (
 )
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.loader import BatchLoader
+from paddle_cifar.engine.fastest import choices, follow
 from paddle_cifar.errors import RunError
 from paddle_cifar.interrupts import StopSignals
 from paddle_cifar.precision import scaler_state
@@ -66,12 +67,15 @@ def fit(
         return {
             **constants,
             "scaler": scaler_state(model),
+            "engine_choices": choices(),
             "seconds": clock(),
             "step_images": throughput.images,
             "step_seconds": throughput.seconds,
             "vdl_bytes": vdl.bytes_written(),
         }
 
+    if progress:
+        follow(progress.get("engine_choices", {}))
     guard = SkipNonFiniteLoss if config.on_nan == "skip" else StopOnNonFiniteLoss
     with StopSignals() as stop:
         callbacks = [

@@ -20,19 +20,34 @@ HOPELESS = 4.0
 # oneDNN's weight gradient has its threads wait in a spin loop: it must be clearly faster on a calm machine to
 # be taken, because on a busy one it is many times slower.
 HANDICAP = {("gradient of weight", "direct"): 1.2}
-_chosen: dict[tuple[str, Problem], Way] = {}
+_chosen: dict[tuple[str, Problem], str] = {}
+_recorded: dict[str, str] = {}
 
 
 def fastest(what: str, problem: Problem, ways: dict[str, Way], *arguments: Any) -> Any:
     """The result of the fastest of `ways`, found out once for each problem and process."""
-    way = _chosen.get((what, problem))
-    if way is None:
-        way = next(iter(ways.values())) if len(ways) == 1 else _measure(what, problem, ways, arguments)
-        _chosen[what, problem] = way
-    return way(problem, *arguments)
+    name = _chosen.get((what, problem))
+    if name is None:
+        name = _recorded.get(f"{what} of {problem}")
+        if name not in ways:
+            name = next(iter(ways)) if len(ways) == 1 else _measure(what, problem, ways, arguments)
+        _chosen[what, problem] = name
+    return ways[name](problem, *arguments)
 
 
-def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple[Any, ...]) -> Way:
+def choices() -> dict[str, str]:
+    """What was chosen in this process, for `follow`: a timing may fall out otherwise the next time."""
+    return {f"{what} of {problem}": name for (what, problem), name in _chosen.items()}
+
+
+def follow(recorded: dict[str, str]) -> None:
+    """Choose as another process did, so that a resumed run computes the same bits."""
+    _chosen.clear()
+    _recorded.clear()
+    _recorded.update(recorded)
+
+
+def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple[Any, ...]) -> str:
     taken: dict[str, float] = {}
     for _ in range(ROUNDS):
         for name, way in ways.items():
@@ -48,7 +63,7 @@ def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple
             taken[name] = min(seconds, taken.get(name, seconds))
     best = min(taken, key=taken.__getitem__)
     log.debug("%s of %s: %s", what, problem, {name: f"{1e3 * each:.1f} ms" for name, each in taken.items()})
-    return ways[best]
+    return best
 
 
 def _seconds(way: Way, problem: Problem, arguments: tuple[Any, ...]) -> float:
