@@ -29,6 +29,9 @@ TUNED = {
     "MKL_DEBUG_CPU_TYPE": "5",
 }  # the second makes MKL use AVX2 on AMD, ignored elsewhere
 
+# OpenMP's threads go on spinning for 0.2 s after their work, in the way of whoever comes next.
+SETTLE_SECONDS = 0.4
+
 # name: (our name, stem, batch size)
 NETWORKS = {
     "resnet18": ("resnet18", "cifar", 128),
@@ -199,6 +202,7 @@ def compete(name: str, batch_size: int, steps: int) -> dict[str, tuple[float, fl
     times: dict[str, list[list[float]]] = {contestant: [] for contestant in running}
     for _ in range(steps):
         for contestant, process in running.items():
+            time.sleep(SETTLE_SECONDS)
             process.stdin.write("step\n")
             process.stdin.flush()
             times[contestant].append(json.loads(process.stdout.readline()))
