@@ -30,6 +30,7 @@ _HOME = {
     "build_model": "trainer",
     "train": "trainer",
     "evaluate_run": "evaluation",
+    "evaluate_predictions": "report",
 }
 _WITHOUT_PADDLE = {"config", "recipes", "environment", "data.loader", "data.augment"}
 __all__ = ["__version__", *sorted(_HOME)]
