@@ -37,6 +37,7 @@ def browser():
 def page(browser):
     """A page; when the test is over, nothing may have complained in its console."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(90_000)  # VisualDL is slow where the machine is busy
     complaints, asked = [], []
     page.on(
         "console", lambda line: complaints.append(line.text) if line.type in ("error", "warning") else None
@@ -67,7 +68,7 @@ def server(reported):
     try:
         deadline = time.monotonic() + 60
         while True:
-            with contextlib.suppress(urllib.error.URLError, ConnectionError):
+            with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
                 urllib.request.urlopen(f"{address}/index", timeout=5).close()
                 break
             assert process.poll() is None and time.monotonic() < deadline, "VisualDL does not start"
