@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,10 @@ from paddle_cifar import checkpoint
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.data.loader import BatchLoader
-from paddle_cifar.environment import choose_device
 from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import build_metrics
-from paddle_cifar.models import build_network
-from paddle_cifar.precision import choose_arithmetic
 from paddle_cifar.runs import RunFolder
+from paddle_cifar.trained import load_trained
 
 
 class CollectLogits(Metric):
@@ -84,23 +81,16 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
     if not folder.is_dir():
         raise RunError(f"no run at {folder}; give a folder below outputs/")
     config = dataclasses.replace(TrainConfig.read(run.config), **{"limit_steps": 0, **overrides})
-    which = "best" if config.val_split else "last"
-    state = checkpoint.load(run.best) if config.val_split else checkpoint.load_newest(run.saved())
     if not os.access(folder, os.W_OK):
         raise RunError(f"cannot write evaluation.json to {folder}; make the folder writable")
-    device, notes = choose_device(config.device)
-    for note in notes:
-        print(f"warning: {note}", file=sys.stderr)
-    network = build_network(config.model, config.stem)
-    checkpoint.restore(state, network)
-    engine, precision, _ = choose_arithmetic(network, device, config.engine, config.precision)
+    trained = load_trained(run, config)
     _, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
     loader = BatchLoader(
         test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
     )
     logits = CollectLogits()
     model = paddle.Model(
-        network,
+        trained.network,
         paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
         paddle.static.InputSpec([None], "int64", "label"),
     )
@@ -111,10 +101,10 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
         "images": min(len(test_set), len(loader) * config.batch_size),
         "dataset": config.dataset,
         "data_sha256": test_set.sha256,
-        "checkpoint": which,
-        "epochs": state.progress["epochs"],
-        "engine": engine,
-        "precision": precision,
+        "checkpoint": trained.which,
+        "epochs": trained.epochs,
+        "engine": trained.engine,
+        "precision": trained.precision,
     }
     checkpoint.write_json(run.path / "evaluation.json", evaluation)
     if keep_logits:

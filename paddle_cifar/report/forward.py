@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +12,12 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_cifar import checkpoint
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_archive
 from paddle_cifar.data.loader import BatchLoader
-from paddle_cifar.environment import choose_device
-from paddle_cifar.models import build_network
 from paddle_cifar.models.summary import count_parameters
-from paddle_cifar.precision import choose_arithmetic
 from paddle_cifar.report.record import Record
+from paddle_cifar.trained import load_trained
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,29 +52,22 @@ def predict_run(record: Record, overrides: dict[str, Any]) -> Predictions:
     Raises:
         RunError: without weights, with those of another network or class count, without data.
     """
-    run = record.run
     config = dataclasses.replace(record.config, **{"limit_steps": 0, **overrides})
-    state = checkpoint.load(run.best) if config.val_split else checkpoint.load_newest(run.saved())
-    device, notes = choose_device(config.device)
-    for line in notes:
-        print(f"warning: {line}", file=sys.stderr)
-    network = build_network(config.model, config.stem)
-    checkpoint.restore(state, network)
-    _, _, arithmetic = choose_arithmetic(network, device, config.engine, config.precision)
+    trained = load_trained(record.run, config)
     archive = load_archive(config.dataset, config.data_file, config.synthetic_size)
     test_set = Cifar100.from_archive(archive, "test")
     loader = BatchLoader(
         test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
     )
-    logits, features = forward(network, loader)
+    logits, features = forward(trained.network, loader)
     return Predictions(
         test_set,
         logits,
         features,
-        count_parameters(network),
-        "best" if config.val_split else "last",
-        int(state.progress["epochs"]),
-        arithmetic,
+        count_parameters(trained.network),
+        trained.which,
+        trained.epochs,
+        trained.arithmetic,
     )
 
 
