@@ -159,7 +159,8 @@ def _run_to_resume(config: TrainConfig) -> RunFolder | None:
         run = RunFolder(output / config.name)
         # One asked for by name may be finished already: then there is nothing left to do.
         return run if run.saved() or run.result.exists() else None
-    folders = sorted(output.glob("*/"), key=lambda path: path.stat().st_mtime)
+    folders = [path for path in output.glob("*") if path.is_dir()]
+    folders.sort(key=lambda path: path.stat().st_mtime)
     unfinished = [run for run in map(RunFolder, folders) if run.unfinished()]
     return unfinished[-1] if unfinished else None
 

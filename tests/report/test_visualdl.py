@@ -46,7 +46,7 @@ def test_the_training_log_is_left_alone_and_a_second_report_replaces_the_first(r
         assert (folder / "vdlrecords.run.log").read_bytes() == (
             trained / "outputs/first/vdl/vdlrecords.run.log"
         ).read_bytes()
-        assert [path.name for path in folder.glob("*/")] == [f"report-{run}"]
+        assert [path.name for path in folder.iterdir() if path.is_dir()] == [f"report-{run}"]
         assert len(list((folder / f"report-{run}").iterdir())) == 2
 
 
