@@ -63,7 +63,8 @@ def add_flags(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
         arguments: dict[str, Any] = {
             "dest": name,
             "default": argparse.SUPPRESS,
-            "help": field.metadata["help"] + ("" if field.default in ("", False) else f" [{field.default}]"),
+            "help": field.metadata["help"]
+            + ("" if field.default == "" or field.default is False else f" [{field.default}]"),
         }
         if TYPES[name] is bool:
             arguments["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
@@ -72,7 +73,7 @@ def add_flags(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
             choices = field.metadata["choices"]
             arguments["metavar"] = "|".join(choices) if choices else TYPES[name].__name__.upper()
         if name == "resume":
-            arguments |= {"nargs": "?", "const": "auto", "metavar": "auto|PATH"}
+            arguments |= {"nargs": "?", "const": "newest", "metavar": "auto|PATH"}
         parser.add_argument("--" + name.replace("_", "-"), **arguments)
 
 
@@ -81,7 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="python main.py",
         allow_abbrev=False,
-        description="Train, evaluate and save ResNets on CIFAR-100 with PaddlePaddle.",
+        description="Train, evaluate and save ResNets on CIFAR-100 with PaddlePaddle. "
+        "Without a COMMAND, train; its flags: python main.py train --help",
         epilog=f"example: {EXAMPLES['train']}",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)

@@ -47,7 +47,9 @@ class TrainConfig:
     data_file: str = option("", "path of cifar-100-python.tar.gz (default: look for it, then download)")
     synthetic_size: int = option(5000, "training images of the stand-in; a fifth as many test images")
     val_split: int = option(0, "training images held out to choose the best epoch (0: the last epoch counts)")
-    augment: str = option("crop,flip", "augmentations of the training images, comma separated, or none")
+    augment: str = option(
+        "crop,flip", f"augmentations of the training images: {','.join(AUGMENTATIONS)}, or none"
+    )
 
     # network
     model: str = option("resnet18", "network; `python main.py models` lists them")
@@ -56,7 +58,7 @@ class TrainConfig:
     # training
     recipe: str = option("default", "named preset that the other flags change: default, lab, quick")
     epochs: int = option(20, "passes over the training images")
-    batch_size: int = option(128, "images per training step")
+    batch_size: int = option(128, "images per step")
     lr: float = option(0.01, "peak learning rate")
     optimizer: str = option("sgd", "sgd has Nesterov momentum", OPTIMIZERS)
     momentum: float = option(0.9, "momentum of sgd")
@@ -70,7 +72,7 @@ class TrainConfig:
     seed: int = option(0, "seed of initial weights, order and augmentation")
 
     # machine
-    device: str = option("auto", "where to train", DEVICES)
+    device: str = option("auto", "where to compute", DEVICES)
     engine: str = option("auto", "kernels on a CPU: oneDNN where it can be had, or Paddle's own", ENGINES)
     precision: str = option("auto", "arithmetic; auto is the fastest the device is good at", PRECISIONS)
     threads: int = option(0, "CPU threads (0: all cores)")
@@ -83,7 +85,9 @@ class TrainConfig:
     )
     keep: int = option(2, "how many of the newest checkpoints are kept, besides the best")
     on_nan: str = option("stop", "at a loss that is not finite: stop, or skip the step", ON_NAN)
-    resume: str = option("", "go on with a run: its folder, or auto for the newest unfinished one")
+    resume: str = option(
+        "", "go on with a run: its folder, nothing for the newest unfinished one, or auto to start or go on"
+    )
     allow_changes: bool = option(False, "resume although other flags differ from those the run began with")
     limit_steps: int = option(
         0, "end epochs and evaluations after this many batches, for trials (0: no limit)"
@@ -159,7 +163,9 @@ class TrainConfig:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, RunError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise RunError(f"{path} is not the config of a run: {reason}") from error
+            raise RunError(
+                f"{path} is not the config of a run: {reason}; give the folder of a run, outputs/<name>"
+            ) from error
 
 
 def augmentation_names(text: str) -> list[str]:

@@ -15,8 +15,10 @@ import io
 import os
 import platform
 import shutil
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -88,7 +90,8 @@ def import_paddle(threads: int = 0) -> ModuleType:
     warnings.filterwarnings("ignore", module=r"paddle\..*", category=UserWarning)
     warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # "PLEASE USE OMP_NUM_THREADS WISELY"
+        # The first: "PLEASE USE OMP_NUM_THREADS WISELY".
+        with contextlib.redirect_stderr(io.StringIO()), _interrupts_afterwards():
             import paddle
     except ModuleNotFoundError as error:
         if error.name != "paddle":
@@ -99,6 +102,23 @@ def import_paddle(threads: int = 0) -> ModuleType:
         raise RunError(f"Paddle cannot be imported ({reason}); run: {INSTALL_CPU}") from error
     paddle.disable_signal_handler()  # Paddle's own prints a C++ dump at SIGTERM
     return paddle
+
+
+@contextlib.contextmanager
+def _interrupts_afterwards() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end: in the midst of an import it looks like a broken installation."""
+    came: list[int] = []
+    try:
+        previous = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    except ValueError:  # not in the main thread, where no Ctrl-C arrives
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        if came:
+            raise KeyboardInterrupt
 
 
 def has_nvidia_gpu() -> bool:

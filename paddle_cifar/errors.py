@@ -27,10 +27,12 @@ class UsageError(RunError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """A ``UsageError`` for an unknown ``name`` that offers the nearest known ones.
 
-    >>> str(unknown_name("model", "resnet81", ["resnet18", "resnet34", "vgg11"]))
-    "unknown model 'resnet81'; did you mean resnet18 or resnet34?"
+    >>> str(unknown_name("recipe", "defualt", ["default", "lab", "quick"]))
+    "unknown recipe 'defualt'; did you mean default? (all: default, lab, quick)"
     """
     known = sorted(known)
     near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
+    if near and len(known) <= 8:
+        hint += f" (all: {', '.join(known)})"
     return UsageError(f"unknown {kind} '{name}'; {hint}")

@@ -102,13 +102,18 @@ def resumed_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, 
     Raises:
         RunError: when there is no such run, or it was started with other settings.
     """
-    if given.get("name") and config.resume not in ("", "auto"):
+    if given.get("name") and config.resume not in ("", "auto", "newest"):
         raise UsageError(f"--resume {config.resume} names the run already; leave out --name")
     run = _run_to_resume(config)
     if run is None:
         return None
     saved = TrainConfig.read(run.config)
     changed = _changes(saved, given)
+    if changed and run.result.exists():
+        raise RunError(
+            f"{run.path} has finished its {saved.epochs} epochs and is not trained further; "
+            "start a new run under another --name"
+        )
     if changed and not config.allow_changes:
         raise RunError(
             f"{run.path} was started with other settings ({'; '.join(changed)}); "
@@ -147,7 +152,7 @@ def _changes(saved: TrainConfig, given: dict[str, Any]) -> list[str]:
 def _run_to_resume(config: TrainConfig) -> RunFolder | None:
     if not config.resume:
         return None
-    if config.resume != "auto":
+    if config.resume not in ("auto", "newest"):
         run = RunFolder(Path(config.resume))
         if not run.config.exists():
             raise RunError(
@@ -158,10 +163,20 @@ def _run_to_resume(config: TrainConfig) -> RunFolder | None:
     if config.name:
         run = RunFolder(output / config.name)
         # One asked for by name may be finished already: then there is nothing left to do.
-        return run if run.saved() or run.result.exists() else None
+        if run.saved() or run.result.exists():
+            return run
+        if config.resume == "newest":
+            raise RunError(
+                f"nothing to resume in {run.path}; start it without --resume, or with --resume auto"
+            )
+        return None
+    if config.resume == "newest" and not output.is_dir():
+        raise RunError(f"nothing to resume: there is no folder {output}")
     folders = [path for path in output.glob("*") if path.is_dir()]
     folders.sort(key=lambda path: path.stat().st_mtime)
     unfinished = [run for run in map(RunFolder, folders) if run.unfinished()]
+    if config.resume == "newest" and not unfinished:
+        raise RunError(f"no unfinished run in {output}; start one without --resume, or with --resume auto")
     return unfinished[-1] if unfinished else None
 
 

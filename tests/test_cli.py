@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -40,7 +41,7 @@ def test_every_field_is_a_flag_with_the_configs_default():
         "epochs": 3,
         "lr": 0.5,
         "drop_last": False,
-        "resume": "auto",
+        "resume": "newest",
         "debug": True,
     }
     text = parser._subparsers._group_actions[0].choices["train"].format_help()
@@ -95,6 +96,30 @@ def test_no_data_stops_with_the_ways_to_get_it(capsys, monkeypatch, tmp_path):
     error = capsys.readouterr().err
     assert "--data-file" in error and "python main.py --dataset synthetic" in error
     assert not any((tmp_path / "outputs").iterdir()), "a run that never began leaves no folder"
+
+
+def test_resume_with_nothing_to_resume_starts_nothing(capsys, tmp_path):
+    """Only --resume auto may start a run that takes hours."""
+    assert cli.main(["--resume"]) == 1
+    (tmp_path / "outputs").mkdir()
+    assert cli.main(["--resume"]) == 1
+    assert cli.main(["--resume", "--name", "mine"]) == 1
+    assert capsys.readouterr().err.count("resume") >= 3 and not list((tmp_path / "outputs").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send this signal to a process")
+@pytest.mark.parametrize("seconds", [0.4, 0.8, 1.2])
+def test_ctrl_c_while_paddle_is_imported_is_no_broken_installation(seconds):
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "main.py"), "models"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and "pip install" not in error and "Traceback" not in error
 
 
 def test_missing_data_file_is_named(capsys):

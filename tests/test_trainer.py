@@ -102,6 +102,8 @@ def test_resuming_a_finished_run_does_nothing(run, capsys):
     before = (run / "result.json").read_text()
     assert main(["--resume", str(run)]) == 0
     assert "finished already" in capsys.readouterr().out and (run / "result.json").read_text() == before
+    assert main(["--resume", str(run), "--epochs", "99", "--allow-changes"]) == 1
+    assert "finished its 12 epochs" in capsys.readouterr().err
 
 
 def test_visualdl_has_the_curves(run):

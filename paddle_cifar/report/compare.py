@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -42,6 +43,12 @@ def compare_runs(
         The folder written, and the table as Markdown.
     """
     text = Text(language)
+    runs = [folder for folder in map(Path, folders) if (folder / "config.json").exists()]
+    for folder in folders:
+        if Path(folder).is_dir() and Path(folder) not in runs and len(folders) > 1:
+            print(f"left out {folder}: not the folder of a run", file=sys.stderr)
+    # One that is missing altogether is a mistake, and so is one alone; read_record says which.
+    folders = [folder for folder in map(Path, folders) if folder in runs or not folder.is_dir()] or folders
     records = labelled([Path(folder) for folder in folders])
     standings = {label: standing(record, overrides or {}) for label, record in records.items()}
     to = Path(to) if to else Path(folders[0]).resolve().parent / "comparison"

@@ -39,7 +39,10 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
         "行为真实类别，列为预测；颜色深浅按比例的平方根。将鼠标移到单元格上可查看数值。",
     ),
     "pairs": ("Most confused pairs", "最易混淆的类别对"),
-    "pairs_note": ("The most confident mistakes first.", "最有把握的错误在前。"),
+    "pairs_note": (
+        "By the number of mistakes; within a pair the most confident first.",
+        "按错误数量排序；每对之内最有把握的在前。",
+    ),
     "missed": ("Images with the highest loss", "损失最高的图像"),
     "missed_note": (
         "A blind guess costs {threshold:.1f} nats. Some of these are hard to name for people too.",
