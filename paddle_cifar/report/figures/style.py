@@ -70,8 +70,8 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def percent() -> PercentFormatter:
-    """Ticks of fractions as percentages."""
-    return PercentFormatter(1, decimals=0, symbol=" %")
+    """Ticks of fractions as percentages, with decimals where the range asks for them."""
+    return PercentFormatter(1, decimals=None, symbol=" %")
 
 
 def name_plot_area(axes: Axes, name: str) -> None:
