@@ -1,5 +1,4 @@
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -105,21 +104,6 @@ def test_resume_with_nothing_to_resume_starts_nothing(capsys, tmp_path):
     assert cli.main(["--resume"]) == 1
     assert cli.main(["--resume", "--name", "mine"]) == 1
     assert capsys.readouterr().err.count("resume") >= 3 and not list((tmp_path / "outputs").iterdir())
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send this signal to a process")
-@pytest.mark.parametrize("seconds", [0.4, 0.8, 1.2])
-def test_ctrl_c_while_paddle_is_imported_is_no_broken_installation(seconds):
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "main.py"), "models"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    time.sleep(seconds)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130 and "pip install" not in error and "Traceback" not in error
 
 
 def test_missing_data_file_is_named(capsys):

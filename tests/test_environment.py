@@ -1,4 +1,5 @@
 import builtins
+import signal
 import subprocess
 import sys
 
@@ -44,6 +45,15 @@ def test_no_paddle_stops_with_the_command_that_mends_it(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_paddle)
     with pytest.raises(RunError, match=r"pip install -r requirements-cpu\.txt"):
         environment.import_paddle()
+
+
+def test_ctrl_c_while_paddle_is_imported_takes_effect_afterwards():
+    """In the midst of it, the import fails as if the installation were broken."""
+    before, finished = signal.getsignal(signal.SIGINT), False
+    with pytest.raises(KeyboardInterrupt), environment._interrupts_afterwards():
+        signal.raise_signal(signal.SIGINT)
+        finished = True
+    assert finished and signal.getsignal(signal.SIGINT) is before
 
 
 class FakePaddle:
