@@ -21,8 +21,9 @@ class Convolution(PyLayer):
         problem = Problem(
             image_shape(image), tuple(weight.shape), geometry, element_type(image), bias is not None
         )
-        ctx.problem, ctx.wanted = problem, (not image.stop_gradient, not weight.stop_gradient)
-        direct.prepare(problem, *ctx.wanted)
+        ctx.problem = problem
+        ctx.wanted = [each is not None and not each.stop_gradient for each in (image, weight, bias)]
+        direct.prepare(problem, ctx.wanted[0], any(ctx.wanted[1:]))
         weight = rounded(problem, weight)
         ctx.save_for_backward(alias(image), weight)
         ways = {"direct": direct.convolve}
@@ -33,16 +34,17 @@ class Convolution(PyLayer):
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
         image, weight = ctx.saved_tensor()
-        problem, (wants_image, wants_weight) = ctx.problem, ctx.wanted
+        problem, (wants_image, wants_weight, wants_bias) = ctx.problem, ctx.wanted
         of_image, of_weight, of_bias = None, None, None
         if wants_image:
             ways = {"direct": direct.image_gradient}
             if transposed.applies(problem):
                 ways["im2col"] = transposed.image_gradient
             of_image = fastest("gradient of image", problem, ways, weight, gradient)
-        if wants_weight:
+        if wants_weight or wants_bias:  # one computation gives both
             ways = {"direct": direct.weight_gradient}
             if im2col.applies(problem):
                 ways["im2col"] = im2col.weight_gradient
             of_weight, of_bias = fastest("gradient of weight", problem, ways, image, gradient)
-        return (of_image, of_weight, of_bias) if problem.bias else (of_image, of_weight)
+        gradients = [of_image, of_weight if wants_weight else None]
+        return (*gradients, of_bias if wants_bias else None) if problem.bias else tuple(gradients)

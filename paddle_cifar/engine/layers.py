@@ -1,7 +1,8 @@
-"""Paddle's layers with parameters, each with its fast path: LAYERS, by exact type.
+"""Paddle's layers with parameters, each with its fast path: LAYERS, by type.
 
-A subclass may do anything, so it runs on Paddle, as does any other layer; one that only calls a function
-meets the fast path of that function. A fast path returns NotImplemented where it lacks a layer's options.
+A subclass with a forward of its own may do anything, so it runs on Paddle, as does any other layer; one that
+only calls a function meets the fast path of that function. A fast path returns NotImplemented where it lacks
+a layer's options.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from paddle_cifar.engine.activation import Activation
 from paddle_cifar.engine.convolution import Convolution
 from paddle_cifar.engine.functions import relu as relu_of
 from paddle_cifar.engine.normalization import BatchNormalization
+from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.problem import Geometry
 from paddle_cifar.engine.tensors import new_vector
 
@@ -42,12 +44,14 @@ def batch_norm(layer: Any, image: Activation) -> Any:
     following = getattr(layer, "_act", None)  # nn.BatchNorm may have an activation function of its own
     if layout != "NCHW" or following not in (None, "relu") or getattr(layer, "_trainable_statistics", False):
         return NotImplemented
-    if layer.weight is None or layer.bias is None or layer.weight.shape[0] != image.dims[1]:
+    if layer._mean.shape[0] != image.dims[1]:
         return NotImplemented
     if not _plain(layer.weight, layer.bias, layer._mean, layer._variance):
         return NotImplemented
     frozen = layer._use_global_stats if layer._use_global_stats is not None else not layer.training
     channels = image.dims[1]
+    scale = _constant(channels, 1.0) if layer.weight is None else layer.weight
+    shift = _constant(channels, 0.0) if layer.bias is None else layer.bias
     differentiable = paddle.is_grad_enabled()
     if frozen:
         mean, variance = layer._mean, layer._variance
@@ -59,8 +63,8 @@ def batch_norm(layer: Any, image: Activation) -> Any:
         nonlocal counted
         result = BatchNormalization.apply(
             image.take(),
-            layer.weight,
-            layer.bias,
+            scale,
+            shift,
             mean,
             variance,
             layer._epsilon,
@@ -76,6 +80,12 @@ def batch_norm(layer: Any, image: Activation) -> Any:
 
     result = Activation(image.dims, pending=normalise)
     return relu_of(result) if following else result
+
+
+@cached
+def _constant(channels: int, value: float) -> paddle.Tensor:
+    """The scale or shift of a norm without one."""
+    return paddle.full([channels], value, dtype="float32")
 
 
 @paddle.no_grad()

@@ -92,6 +92,7 @@ class BatchNormalization(PyLayer):
         primitive.run(pointers)
         ctx.save_for_backward(alias(image), scale, alias(mean), alias(variance), workspace)
         ctx.key = (shape, element, epsilon, flags)
+        ctx.wanted = [not tensor.stop_gradient for tensor in (image, scale, shift)]
         return result
 
     @staticmethod
@@ -113,4 +114,5 @@ class BatchNormalization(PyLayer):
         if workspace is not None:
             pointers[dnnl.WORKSPACE] = workspace.data_ptr()
         backward_primitive(*ctx.key).run(pointers)
-        return of_image, of_scale, of_shift, None, None
+        gradients = zip((of_image, of_scale, of_shift), ctx.wanted, strict=True)
+        return *(gradient if wanted else None for gradient, wanted in gradients), None, None

@@ -41,7 +41,7 @@ def call_layer(layer: nn.Layer, *inputs: Any, **options: Any) -> Any:
         return paddle_call(layer, *inputs, **options)
     if layer._forward_pre_hooks or layer._forward_post_hooks:  # they are shown real tensors
         return real(with_real_output(layer, real(inputs), real(options)))
-    fast = LAYERS.get(type(layer))
+    fast = _fast_path(type(layer))
     if fast is not None and len(inputs) == 1 and not options:
         image = enter(inputs[0], element)
         if isinstance(image, Activation):
@@ -49,7 +49,7 @@ def call_layer(layer: nn.Layer, *inputs: Any, **options: Any) -> Any:
             if result is not NotImplemented:
                 return result
         inputs = real(inputs)
-    elif type(layer).__module__.startswith("paddle.") and not _passes(layer):
+    elif not _passes(layer):
         inputs, options = real(inputs), real(options)
     return paddle_call(layer, *inputs, **options)
 
@@ -62,9 +62,25 @@ def _attempt(fast: Callable[..., Any], *inputs: Any, **options: Any) -> Any:
         return NotImplemented
 
 
+@functools.cache
+def _fast_path(kind: type) -> Callable[..., Any] | None:
+    """That of a layer's class, or of the class whose forward it inherits."""
+    for known, fast in LAYERS.items():
+        if issubclass(kind, known) and kind.forward is known.forward:
+            return fast
+    return None
+
+
 def _passes(layer: nn.Layer) -> bool:
-    """Whether a layer of Paddle's own may see an Activation: it only calls other layers, or a function."""
-    return bool(layer._sub_layers) or not layer._parameters
+    """Whether a layer may see an Activation: not Paddle's own ones with parameters, which reach straight
+    for Paddle's kernels, nor what is derived from them.
+    """
+    return bool(layer._sub_layers) or not layer._parameters or not _is_paddles(type(layer))
+
+
+@functools.cache
+def _is_paddles(kind: type) -> bool:
+    return any(each.__module__.startswith("paddle.") for each in kind.__mro__ if each is not nn.Layer)
 
 
 def with_real_output(layer: nn.Layer, inputs: Any, options: Any) -> Any:

@@ -9,6 +9,7 @@ from paddle import nn
 from paddle.vision import models as zoo
 
 from paddle_cifar.models import fitting
+from paddle_cifar.models.airbench import airbench
 from paddle_cifar.models.googlenet import googlenet
 from paddle_cifar.models.names import FAMILIES
 from paddle_cifar.models.preact_resnet import preact_resnet, wide_resnet
@@ -66,4 +67,7 @@ NETWORKS: dict[str, Builder] = {
     "se_resnet50": partial(se_resnet, 50),
     "stochastic_depth_resnet18": partial(stochastic_depth_resnet, 18),
     "stochastic_depth_resnet50": partial(stochastic_depth_resnet, 50),
+    "airbench_64_256_256": partial(airbench, (64, 256, 256), False),
+    "airbench_64_256_768": partial(airbench, (64, 256, 768), False),
+    "airbench_resnet_128_384_576": partial(airbench, (128, 384, 576), True),
 }

@@ -1,5 +1,6 @@
 """Each layer type by itself: output, gradients and running statistics against Paddle's kernels."""
 
+import numpy as np
 import paddle
 import pytest
 from paddle import nn
@@ -36,6 +37,8 @@ LAYERS = {
         (4, 16, 6, 5),
     ),
     "batch norm with ReLU": (lambda: nn.BatchNorm(16, act="relu"), (4, 16, 6, 5)),
+    "conv, frozen bias": (lambda: freeze(nn.Conv2D(16, 8, 3), "bias"), (2, 16, 6, 5)),
+    "conv, frozen weight": (lambda: freeze(nn.Conv2D(16, 8, 3), "weight"), (2, 16, 6, 5)),
     "batch norm, no scale": (lambda: nn.BatchNorm2D(16, weight_attr=False, bias_attr=False), (4, 16, 6, 5)),
     "ReLU": (nn.ReLU, (3, 5, 7, 7)),
     "ReLU6": (nn.ReLU6, (3, 5, 7, 7)),
@@ -65,6 +68,11 @@ LAYERS = {
     "flatten + linear": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(48, 5)), (3, 3, 4, 4)),
     "dropout off": (lambda: nn.Dropout(0.0), (3, 16, 7, 7)),
 }
+
+
+def freeze(layer, name):
+    getattr(layer, name).stop_gradient = True
+    return layer
 
 
 def in_network(make):
@@ -98,6 +106,14 @@ def test_bf16_agrees_to_its_eight_bits(name):
     # Rounding also decides which of two near maxima wins, and which side of zero a value lies on.
     tolerance = 0.25 if any(word in name for word in ("max", "ReLU", "frozen", "Hard")) else 0.05
     assert difference(train_step(network, image, "onednn", "bf16"), theirs) < tolerance
+
+
+def test_scale_is_trained_where_the_shift_is_frozen():
+    """Paddle 3.3 itself gives no gradient of the scale then, so a norm with a free shift is compared."""
+    network, image = in_network(lambda: nn.BatchNorm2D(16))(16), paddle.randn([4, 16, 6, 5])
+    expected = train_step(network, image, "paddle")["layer.weight"]
+    freeze(network.layer, "bias")
+    assert np.allclose(train_step(network, image, "onednn")["layer.weight"], expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 7])

@@ -143,6 +143,29 @@ def test_code_it_cannot_follow_runs_on_paddle(image, caplog, needs_library):
     assert not network._engine.working
 
 
+class ShiftOnly(nn.BatchNorm2D):
+    """Derived from a layer of Paddle's, with its forward."""
+
+    def __init__(self, channels):
+        super().__init__(channels, weight_attr=False)
+
+
+class Doubling(nn.Conv2D):
+    """Derived from a layer of Paddle's, with a forward of its own that calls Paddle's."""
+
+    def forward(self, image):
+        return super().forward(image) * 2
+
+
+def test_layers_derived_from_those_of_paddle(image, needs_library):
+    network = nn.Sequential(nn.Conv2D(3, 8, 3), ShiftOnly(8), Doubling(8, 8, 1), nn.BatchNorm2D(8))
+    expected = network(image)
+    apply_engine(network, "onednn", "float32")
+    found = network(image)
+    assert network._engine.working
+    assert np.allclose(found.numpy(), expected.numpy(), atol=1e-4)
+
+
 def test_a_mistake_of_the_caller_is_still_raised(image, needs_library):
     network = small()
     apply_engine(network, "onednn", "float32")

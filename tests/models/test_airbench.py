@@ -1,0 +1,77 @@
+"""airbench's networks: whitening, identity filters, what is trained and what is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_cifar.models import build_network
+from paddle_cifar.models.airbench import WHITENED, Airbench
+
+SMALL = (8, 16, 16)
+
+
+@pytest.fixture
+def images():
+    """Smooth random images: their pixels are correlated, as those of photographs are."""
+    rng = np.random.default_rng(0)
+    coarse = rng.normal(size=(200, 3, 8, 8)).astype(np.float32)
+    return coarse.repeat(4, axis=2).repeat(4, axis=3) + 0.3 * rng.normal(size=(200, 3, 32, 32)).astype(
+        np.float32
+    )
+
+
+def test_whitening_decorrelates_patches(images):
+    network = Airbench(SMALL)
+    network.whiten(images)
+    seen = network.whitening(paddle.to_tensor(images)).numpy()
+    values = seen.transpose(1, 0, 2, 3).reshape(WHITENED, -1).astype(np.float64)
+    half = WHITENED // 2
+    moments = values[:half] @ values[:half].T / values.shape[1]
+    assert np.allclose(moments, np.eye(half), atol=0.02)
+    assert np.allclose(values[half:], -values[:half], atol=1e-4)  # the other sign of each direction
+
+
+def test_pixels_are_correlated_before(images):
+    values = images.transpose(1, 0, 2, 3).reshape(3, -1)
+    neighbours = np.mean(images[:, :, :, 1:] * images[:, :, :, :-1]) / np.mean(values**2)
+    assert neighbours > 0.5
+
+
+def test_filters_begin_as_identities():
+    group = Airbench(SMALL).groups[1]
+    image = paddle.randn([2, 8, 10, 10])
+    assert np.allclose(group.conv1(image)[:, :8].numpy(), image.numpy(), atol=1e-6)
+    assert float(group.conv1.weight[8:].abs().max()) <= 1 / np.sqrt(9 * 8)
+    assert float(group.conv1.weight[8:].std()) > 0.05
+
+
+def test_whitening_is_not_trained():
+    network = Airbench(SMALL, residual=True)
+    frozen = {name for name, p in network.named_parameters() if p.stop_gradient}
+    assert {name for name in frozen if not name.endswith(("_mean", "_variance"))} == {"whitening.weight"}
+
+
+@pytest.mark.parametrize("side", [17, 20, 24, 32])
+def test_takes_smaller_images(side):
+    assert Airbench(SMALL)(paddle.randn([2, 3, side, side])).shape == [2, 100]
+
+
+def test_residual_branch_is_added():
+    """With a third convolution of zeros and no shift, a group gives silu of what follows its pool."""
+    network = Airbench(SMALL, residual=True)
+    network.eval()
+    group = network.groups[0]
+    group.conv3.weight.set_value(paddle.zeros_like(group.conv3.weight))
+    x = paddle.randn([1, WHITENED, 8, 8])
+    pooled = paddle.nn.functional.silu(group.norm1(group.pool(group.conv1(x))))
+    assert np.allclose(group(x).numpy(), paddle.nn.functional.silu(pooled).numpy(), atol=1e-6)
+
+
+def test_seed_decides_the_weights():
+    paddle.seed(1)
+    first = build_network("airbench_64_256_256").state_dict()
+    paddle.seed(1)
+    second = build_network("airbench_64_256_256").state_dict()
+    assert all(bool((first[name] == second[name]).all()) for name in first)
