@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from paddle_cifar.data.augment import Augmentation, augment
+from paddle_cifar.data.augment import Augmentation, Chance, Mixing, augment, mix
+from paddle_cifar.data.labels import FINE_NAMES
+from paddle_cifar.data.resize import shrink
 from paddle_cifar.errors import UsageError
 
 # Mean and standard deviation of the CIFAR-100 training images per channel (red,
@@ -54,13 +56,16 @@ class BatchLoader:
 
     Every batch depends only on (seed, epoch, step): a run that is resumed sees
     the very batches it would have seen. The image is float32 (N, 3, H, W),
-    normalised; the label int64 (N,).
+    normalised; the label int64 (N,), or float32 (N, 100) where images are mixed.
 
     Args:
         images: uint8 (total, 3, H, W).
         labels: int64 (total,).
         batch_size: images per batch.
         augmentations: applied to every batch, in order.
+        mixing: each batch is mixed in one of these ways, drawn at random.
+        sides: pixels to which the images of each epoch are shrunk, after augmentation; empty for
+            never. Epochs beyond the list take its last entry.
         shuffle: draw a new order each epoch.
         drop_last: leave out a last batch smaller than ``batch_size``.
         seed: of the order and of the augmentations.
@@ -76,6 +81,8 @@ class BatchLoader:
         labels: np.ndarray,
         batch_size: int,
         augmentations: Sequence[Augmentation] = (),
+        mixing: Sequence[Mixing] = (),
+        sides: Sequence[int] = (),
         shuffle: bool = False,
         drop_last: bool = False,
         seed: int = 0,
@@ -88,7 +95,8 @@ class BatchLoader:
             )
         self.images, self.labels = images, labels
         self.batch_size = batch_size
-        self.augmentations = list(augmentations)
+        self.augmentations, self.mixing = list(augmentations), list(mixing)
+        self.sides = list(sides)
         self.shuffle, self.drop_last = shuffle, drop_last
         self.seed, self.epoch, self.first_step = seed, 0, 0
         steps = len(images) // batch_size if drop_last else -(-len(images) // batch_size)
@@ -116,36 +124,23 @@ class BatchLoader:
         order = self.order(epoch)
         for step in range(first_step, self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
-            yield normalise(self._augmented(chosen, epoch, step)), self.labels[chosen]
+            yield self._batch(chosen, epoch, step)
 
     def sample(self, count: int) -> np.ndarray:
         """The first images of the next epoch, augmented but not normalised: uint8 (count, 3, H, W)."""
-        return self._augmented(self.order(self.epoch)[:count], self.epoch, step=0)
+        chosen = self.order(self.epoch)[:count]
+        return augment(self.images[chosen], self.augmentations, self._chance(chosen, self.epoch, step=0))
 
-    def _augmented(self, chosen: np.ndarray, epoch: int, step: int) -> np.ndarray:
-        images = self.images[chosen]
-        if not self.augmentations:
-            return images
-        return augment(images, self.augmentations, np.random.default_rng((self.seed, epoch, step)))
+    def side(self, epoch: int) -> int:
+        """The side of the images in an epoch, in pixels."""
+        return self.sides[min(epoch, len(self.sides) - 1)] if self.sides else self.images.shape[-1]
 
+    def _chance(self, chosen: np.ndarray, epoch: int, step: int) -> Chance:
+        return Chance(np.random.default_rng((self.seed, epoch, step)), chosen, epoch, self.seed)
 
-def split_validation(labels: np.ndarray, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Choose ``size`` images to hold out, evenly over the classes.
-
-    Returns:
-        (training indices, validation indices), each sorted.
-
-    Raises:
-        UsageError: when nothing would be left for training.
-    """
-    if size >= len(labels):
-        raise UsageError(f"--val-split {size} leaves none of the {len(labels)} training images to train on")
-    shuffled = np.random.default_rng((seed, len(labels))).permutation(len(labels))
-    # The rank of each image among those of its class: taking the lowest ranks takes every class evenly.
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    counts = np.bincount(labels)
-    rank = np.concatenate([np.arange(count) for count in counts])
-    held_out = by_class[np.argsort(rank, kind="stable")[:size]]
-    mask = np.zeros(len(labels), bool)
-    mask[held_out] = True
-    return np.flatnonzero(~mask), np.flatnonzero(mask)
+    def _batch(self, chosen: np.ndarray, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+        chance = self._chance(chosen, epoch, step)
+        images = augment(self.images[chosen], self.augmentations, chance)
+        # Shrunk and mixed as floats: nothing is rounded, and mixing is cheaper on small images.
+        small = shrink(normalise(images), self.side(epoch))
+        return mix(small, self.labels[chosen], self.mixing, chance, classes=len(FINE_NAMES))

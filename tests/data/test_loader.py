@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
+from PIL import Image
 
-from paddle_cifar.data.augment import build_augmentations
+from paddle_cifar.data.augment import build_augmentations, build_mixing
 from paddle_cifar.data.loader import (
     CIFAR100_MEAN,
     CIFAR100_STD,
     BatchLoader,
     channel_statistics,
     normalise,
-    split_validation,
 )
 from paddle_cifar.errors import UsageError
 
@@ -58,10 +58,18 @@ def test_order_and_augmentation_follow_from_seed_and_epoch():
 
 def test_a_step_does_not_depend_on_those_before_it():
     """What makes resuming exact: batch 2 is the same whether or not batches 0 and 1 were drawn."""
-    batches = loader(augmentations=build_augmentations("crop,flip"))
-    whole = list(batches)
-    chosen = batches.order(epoch=0)[64:96]
-    assert np.array_equal(normalise(batches._augmented(chosen, epoch=0, step=2)), whole[2][0])
+    everything = {
+        "augmentations": build_augmentations("crop,alternating_flip,rotation,autoaugment,augmix,erasing"),
+        "mixing": build_mixing("mixup,cutmix"),
+        "sides": [32, 20, 32],
+    }
+    whole = epoch_of(loader(**everything), 1)
+    resumed = loader(**everything)
+    resumed.set_epoch(1, first_step=2)
+    rest = list(resumed)
+    assert len(whole) == 4 and len(rest) == 2
+    for (image, label), (same_image, same_label) in zip(whole[2:], rest, strict=True):
+        assert np.array_equal(image, same_image) and np.array_equal(label, same_label)
 
 
 def test_epochs_follow_one_another_without_being_told():
@@ -75,6 +83,38 @@ def test_epochs_follow_one_another_without_being_told():
 def test_sample_shows_the_batch_that_comes_next():
     batches = loader(augmentations=build_augmentations("crop,flip"), batch_size=8)
     assert np.array_equal(normalise(batches.sample(8)), next(iter(batches))[0])
+
+
+def test_sample_is_whole_levels_at_the_full_side_and_unmixed():
+    batches = loader(mixing=build_mixing("mixup"), sides=[16])
+    assert batches.sample(8).dtype == np.uint8
+    assert np.array_equal(batches.sample(8), IMAGES[batches.order(0)[:8]])
+
+
+def test_sides_follow_the_epochs_and_the_last_one_stays():
+    batches = loader(sides=[16, 24, 32])
+    assert [next(iter(batches))[0].shape[-1] for _ in range(5)] == [16, 24, 32, 32, 32]
+    assert epoch_of(batches, 0)[3][0].shape == (4, 3, 16, 16)
+
+
+def test_small_images_are_pillows_of_the_augmented_ones():
+    chain = {"augmentations": build_augmentations("crop,flip"), "batch_size": 100}
+    ((small, _),) = epoch_of(loader(sides=[20], **chain), 0)
+    augmented = loader(**chain).sample(100)
+    for image, whole in zip(small, augmented, strict=True):
+        pillow = Image.fromarray(whole.transpose(1, 2, 0)).resize((20, 20), Image.Resampling.BILINEAR)
+        expected = normalise(np.asarray(pillow).transpose(2, 0, 1)[None])[0]
+        assert np.abs(image - expected).max() < 1.001 / (255 * min(CIFAR100_STD))
+
+
+def test_mixed_labels_are_soft_and_belong_to_the_mixed_images():
+    plain = epoch_of(loader(), 2)
+    mixed = epoch_of(loader(mixing=build_mixing("mixup:1")), 2)
+    for (image, label), (blend, soft) in zip(plain, mixed, strict=True):
+        assert soft.shape == (len(label), 100) and soft.dtype == np.float32
+        # Every image has a class of its own here, so the labels say what was blended.
+        expected = np.tensordot(soft[:, label].astype(np.float64), image, 1)
+        assert np.abs(blend - expected).max() < 1e-5
 
 
 def test_limit_steps_ends_early():
@@ -98,17 +138,3 @@ def test_channel_statistics_against_numpy():
     mean, std = channel_statistics(IMAGES)
     pixels = IMAGES.transpose(1, 0, 2, 3).reshape(3, -1) / 255
     assert np.allclose(mean, pixels.mean(1), atol=1e-12) and np.allclose(std, pixels.std(1), atol=1e-12)
-
-
-def test_split_is_disjoint_complete_and_even_over_classes():
-    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 50))
-    kept, held_out = split_validation(labels, 100, seed=3)
-    assert sorted([*kept, *held_out]) == list(range(500))
-    assert np.array_equal(np.bincount(labels[held_out]), np.full(10, 10))
-    assert np.array_equal(held_out, split_validation(labels, 100, seed=3)[1])
-    assert not np.array_equal(held_out, split_validation(labels, 100, seed=4)[1])
-
-
-def test_split_of_everything_is_refused():
-    with pytest.raises(UsageError, match="--val-split"):
-        split_validation(LABELS, 100)

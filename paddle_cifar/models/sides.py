@@ -1,0 +1,29 @@
+"""Whether a network takes images smaller than 32x32, before a run begins with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import paddle
+
+from paddle_cifar.data.sizes import FULL_SIDE
+from paddle_cifar.errors import UsageError
+
+
+def check_sides(network: paddle.nn.Layer, name: str, sides: Sequence[int]) -> None:
+    """Raise ``UsageError`` if images of one of ``sides`` do not go through the network called ``name``.
+
+    A network whose first Linear layer counts on the maps of a 32x32 image is such a one.
+    """
+    training = network.training
+    network.eval()
+    try:
+        for side in sorted(set(sides) - {FULL_SIDE}):
+            with paddle.no_grad():
+                network(paddle.zeros([1, 3, side, side]))
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"--sizes: {name} does not take {side}x{side} images; use larger sides or another --model"
+        ) from error
+    finally:
+        network.train() if training else network.eval()
