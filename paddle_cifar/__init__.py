@@ -21,6 +21,7 @@ _HOME = {
     "BatchLoader": "data.loader",
     "normalise": "data.loader",
     "build_augmentations": "data.augment",
+    "build_mixing": "data.augment",
     "load_datasets": "data.load",
     "build_network": "models",
     "choose_arithmetic": "precision",
@@ -30,6 +31,7 @@ _HOME = {
     "build_model": "trainer",
     "train": "trainer",
     "evaluate_run": "evaluation",
+    "find_lr": "lr_finder",
     "evaluate_predictions": "report",
 }
 _WITHOUT_PADDLE = {"config", "recipes", "environment", "data.loader", "data.augment"}

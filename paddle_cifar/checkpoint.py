@@ -2,8 +2,8 @@
 
 One file means that weights and optimizer cannot come from different moments,
 and nothing in it is ever unpickled. The tensors are named
-``network.<layer>.<parameter>`` and ``optimizer.<layer>.<parameter>/<accumulator>``;
-the progress of the run is JSON in the file's header.
+``network.<layer>.<parameter>`` and ``optimizer.<layer>.<parameter>/<accumulator>``, and with
+an average of the weights ``ema.<layer>.<parameter>``; the progress of the run is JSON in the file's header.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import paddle
 
 from paddle_cifar.errors import RunError
+
+if TYPE_CHECKING:
+    from paddle_cifar.callbacks.ema import WeightAverage
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,18 @@ class Checkpoint:
 
 
 def capture(
-    network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer, progress: dict[str, Any]
+    network: paddle.nn.Layer,
+    optimizer: paddle.optimizer.Optimizer,
+    progress: dict[str, Any],
+    average: WeightAverage | None = None,
 ) -> Checkpoint:
-    """Copy the state of network and optimizer. ``progress`` must hold JSON values only."""
-    tensors = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
+    """Copy the state of network, optimizer and average. ``progress`` must hold JSON values only."""
+    weights = dict(network.state_dict())
+    averaged = dict(average.average) if average is not None else {}
+    if average is not None and average.swapped:  # in the middle of an evaluation
+        weights, averaged = {**weights, **averaged}, {name: weights[name] for name in averaged}
+    tensors = {f"network.{name}": value.numpy() for name, value in weights.items()}
+    tensors.update({f"ema.{name}": value.numpy() for name, value in averaged.items()})
     state = optimizer.state_dict()
     scheduler = {key: float(value) for key, value in state.pop("LR_Scheduler", {}).items()}
     structured = {parameter.name: name for name, parameter in network.named_parameters()}
@@ -48,18 +59,29 @@ def capture(
     return Checkpoint(tensors, {**progress, "lr_scheduler": scheduler})
 
 
+def evaluated(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the weights that evaluations use: their average where there is one."""
+    averaged = {f"network.{name}": value for name, value in _part(checkpoint, "ema.").items()}
+    return Checkpoint({**checkpoint.tensors, **averaged}, checkpoint.progress)
+
+
+def _part(checkpoint: Checkpoint, prefix: str) -> dict[str, np.ndarray]:
+    """The tensors whose names begin so, under the rest of their names."""
+    tensors = checkpoint.tensors.items()
+    return {name.removeprefix(prefix): value for name, value in tensors if name.startswith(prefix)}
+
+
 def restore(
-    checkpoint: Checkpoint, network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer | None = None
+    checkpoint: Checkpoint,
+    network: paddle.nn.Layer,
+    optimizer: paddle.optimizer.Optimizer | None = None,
+    average: WeightAverage | None = None,
 ) -> None:
-    """Put a checkpoint's state into a network, and into its optimizer unless that is None.
+    """Put a checkpoint's state into a network, and into its optimizer and average unless they are None.
 
     Raises RunError when the checkpoint is of another network.
     """
-    weights = {
-        name.removeprefix("network."): value
-        for name, value in checkpoint.tensors.items()
-        if name.startswith("network.")
-    }
+    weights = _part(checkpoint, "network.")
     expected = network.state_dict()
     different = sorted(
         name
@@ -74,14 +96,15 @@ def restore(
             f"{len(different) - 1} more differ); choose the --model it was trained with"
         )
     network.set_state_dict(weights)
+    if average is not None:
+        average.restore(_part(checkpoint, "ema."))
     if optimizer is None:
         return
     names = {name: parameter.name for name, parameter in network.named_parameters()}
     state: dict[str, Any] = {}
-    for key, value in checkpoint.tensors.items():
-        if key.startswith("optimizer."):
-            parameter, accumulator = key.removeprefix("optimizer.").rsplit("/", 1)
-            state[f"{names[parameter]}_{accumulator}"] = paddle.to_tensor(value)
+    for key, value in _part(checkpoint, "optimizer.").items():
+        parameter, accumulator = key.rsplit("/", 1)
+        state[f"{names[parameter]}_{accumulator}"] = paddle.to_tensor(value)
     scheduler = dict(checkpoint.progress["lr_scheduler"])
     if scheduler:
         scheduler["last_epoch"] = int(scheduler["last_epoch"])

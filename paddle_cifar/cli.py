@@ -9,21 +9,17 @@ import argparse
 import dataclasses
 import os
 import sys
-import time
 import traceback
 import typing
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
+from paddle_cifar.ablation.studies import STUDIES
+from paddle_cifar.commands import COMMANDS
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.errors import RunError, UsageError, unknown_name
-from paddle_cifar.models import MODEL_NAMES, check_model
-from paddle_cifar.recipes import recipe
+from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.report import LANGUAGES
-from paddle_cifar.runs import resumed_run
 
-STARTED = time.perf_counter()
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 TYPES = typing.get_type_hints(TrainConfig)
 DATA_FLAGS = ("dataset", "data_file", "synthetic_size", "debug")
@@ -38,6 +34,16 @@ EVALUATE_FLAGS = (
     "debug",
 )
 
+# What makes a run; where it is kept and how it is saved has no meaning for a range test.
+FIND_LR_FLAGS = tuple(
+    name
+    for name in FIELDS
+    if name
+    not in """name resume allow_changes keep save_steps log_freq on_nan patience lr schedule warmup_epochs
+    tta ema_decay""".split()
+)
+ABLATE_FLAGS = tuple(name for name in FIELDS if name not in "name output resume allow_changes keep".split())
+
 EXAMPLES = {
     "train": "python main.py --epochs 20 --lr 0.01",
     "evaluate": "python main.py evaluate --run outputs/my-run",
@@ -45,6 +51,9 @@ EXAMPLES = {
     "compare": "python main.py compare --runs outputs/first outputs/second",
     "models": "python main.py models",
     "stats": "python main.py stats --data-file cifar-100-python.tar.gz",
+    "bench": "python main.py bench",
+    "find-lr": "python main.py find-lr --model resnet18 --steps 100 --from 1e-5 --to 10",
+    "ablate": "python main.py ablate --study augment --epochs 3 --val-split 5000 --seeds 2",
 }
 
 
@@ -72,6 +81,8 @@ def add_flags(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
             arguments["type"] = TYPES[name]
             choices = field.metadata["choices"]
             arguments["metavar"] = "|".join(choices) if choices else TYPES[name].__name__.upper()
+        if name == "tta":  # --tta alone
+            arguments |= {"nargs": "?", "const": "shifts"}
         if name == "resume":
             arguments |= {"nargs": "?", "const": "newest", "metavar": "auto|PATH"}
         parser.add_argument("--" + name.replace("_", "-"), **arguments)
@@ -95,7 +106,7 @@ def build_parser() -> argparse.ArgumentParser:
         return sub
 
     command("train", "train, evaluate and save a network (the default command)", list(FIELDS))
-    evaluate = command("evaluate", "measure a trained network on the test images", EVALUATE_FLAGS)
+    evaluate = command("evaluate", "measure a trained network on the test images", (*EVALUATE_FLAGS, "tta"))
     evaluate.add_argument("--run", required=True, metavar="PATH", help="folder of the run, outputs/<name>")
     evaluate.add_argument("--logits", action="store_true", help="also store logits and labels in logits.npz")
     report = command("report", "write report.html of a run, and its figures for VisualDL", EVALUATE_FLAGS)
@@ -108,108 +119,27 @@ def build_parser() -> argparse.ArgumentParser:
     models = command("models", "list the networks with parameters, size and cost", ("stem", "debug"))
     models.add_argument("names", nargs="*", metavar="MODEL", help="only these networks")
     command("stats", "mean and standard deviation of the training images", DATA_FLAGS)
+    finder = command("find-lr", "raise the rate step by step, draw the loss, suggest a rate", FIND_LR_FLAGS)
+    finder.add_argument("--steps", type=int, default=100, metavar="INT", help="training steps [100]")
+    finder.add_argument(
+        "--from", type=float, default=1e-5, dest="start", metavar="FLOAT", help="first rate [1e-05]"
+    )
+    finder.add_argument("--to", type=float, default=10.0, dest="end", metavar="FLOAT", help="last rate [10]")
+    ablate = command("ablate", "train a study's configurations at one budget, write a table", ABLATE_FLAGS)
+    ablate.add_argument("--study", required=True, metavar="|".join(STUDIES), help="which configurations")
+    ablate.add_argument("--seeds", type=int, default=1, metavar="INT", help="seeds, from --seed on [1]")
+    ablate.add_argument("--only", nargs="+", metavar="LABEL", help="only these configurations")
+    ablate.add_argument("--to", metavar="PATH", help="folder of its runs [outputs/ablation-<study>]")
+    ablate.add_argument(
+        "--keep-weights", action="store_true", help="keep every run's weights, up to 0.4 GB each for resnet18"
+    )
+    bench = command("bench", "how fast this CPU trains, with and without the engine", ("debug",))
+    bench.add_argument(
+        "names", nargs="*", metavar="NETWORK", help="only these, e.g. resnet18 [four networks]"
+    )
+    bench.add_argument("--batch-size", type=int, metavar="INT", help="images per step [16 to 64]")
+    bench.add_argument("--rounds", type=int, default=2, metavar="INT", help="timed steps of each [2]")
     return parser
-
-
-def run_train(given: dict[str, Any]) -> None:
-    """Train with the recipe's settings, changed by the flags given."""
-    config = dataclasses.replace(recipe(given.get("recipe", "default")), **given)
-    resumed = resumed_run(config, given)
-    prepare((resumed[1] if resumed else config).threads)
-    from paddle_cifar.trainer import train
-
-    train(config, given, STARTED)
-
-
-def run_evaluate(given: dict[str, Any]) -> None:
-    """Evaluate a run, print and store its scores."""
-    folder, keep_logits = Path(given.pop("run")), given.pop("logits")
-    dataclasses.replace(TrainConfig(), **given)  # refuses impossible values before Paddle is imported
-    prepare(given.get("threads", 0))
-    from paddle_cifar.evaluation import evaluate_run, summary_line
-
-    evaluation = evaluate_run(folder, given, keep_logits)
-    print(f"{evaluation['images']:,} test images of {evaluation['dataset']}: {summary_line(evaluation)}")
-    print(f"saved in {folder / 'evaluation.json'}")
-
-
-def run_report(given: dict[str, Any]) -> None:
-    """Write report.html, report.json and the figures for VisualDL into a run's folder."""
-    folder, language = Path(given.pop("run")), checked_language(given)
-    dataclasses.replace(TrainConfig(), **given)
-    prepare(given.get("threads", 0))
-    from paddle_cifar.report import report_run
-    from paddle_cifar.report.paths import shown, visualdl_command
-
-    page = report_run(folder, given, language)
-    print(f"report: {shown(page)}")
-    print(f"figures, embeddings and graph: {visualdl_command(folder.resolve().parent)}")
-
-
-def run_compare(given: dict[str, Any]) -> None:
-    """Print the table of several runs and write it with charts and a page."""
-    folders, to = [Path(run) for run in given.pop("runs")], given.pop("to")
-    language = checked_language(given)
-    dataclasses.replace(TrainConfig(), **given)
-    prepare(given.get("threads", 0))
-    from paddle_cifar.report import compare_runs
-    from paddle_cifar.report.paths import shown, visualdl_command
-
-    written, table = compare_runs(folders, Path(to) if to else None, given, language)
-    print(table, end="")
-    print(f"saved in {shown(written)}: compare.html, table.md, table.csv, scores.svg, curves.svg")
-    print(f"hyper-parameters against scores: {visualdl_command(written / 'vdl')}")
-
-
-def checked_language(given: dict[str, Any]) -> str:
-    """Take ``--lang`` out of the flags; UsageError for a language there is no page in."""
-    language = given.pop("lang")
-    if language not in LANGUAGES:
-        raise unknown_name("language", language, LANGUAGES)
-    return language
-
-
-def run_models(given: dict[str, Any]) -> None:
-    """Print the table of networks."""
-    stem = given.get("stem", TrainConfig.stem)
-    for name in given["names"]:
-        check_model(name, stem)
-    prepare()
-    from paddle_cifar.models.summary import format_table, summarize_models
-
-    for line in format_table(summarize_models(given["names"] or MODEL_NAMES, stem)):
-        print(line, flush=True)
-
-
-def run_stats(given: dict[str, Any]) -> None:
-    """Print mean and standard deviation per channel."""
-    from paddle_cifar.data.load import load_archive
-    from paddle_cifar.data.loader import channel_statistics
-
-    config = dataclasses.replace(TrainConfig(), **given)
-    archive = load_archive(config.dataset, config.data_file, config.synthetic_size)
-    mean, std = channel_statistics(archive.train.images)
-    print(f"{len(archive.train.images):,} training images of {config.dataset}, pixels from 0 to 1")
-    print("       red    green  blue")
-    print("mean  " + " ".join(f"{value:.4f}" for value in mean))
-    print("std   " + " ".join(f"{value:.4f}" for value in std))
-
-
-def prepare(threads: int = 0) -> None:
-    """Import Paddle, with its threads set, and stop with one line when it cannot be used."""
-    from paddle_cifar.environment import import_paddle
-
-    import_paddle(threads)
-
-
-COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
-    "train": run_train,
-    "evaluate": run_evaluate,
-    "report": run_report,
-    "compare": run_compare,
-    "models": run_models,
-    "stats": run_stats,
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

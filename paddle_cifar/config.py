@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paddle_cifar.data.names import AUGMENTATIONS, parse_augmentations
+from paddle_cifar.data.sizes import parse_sizes
 from paddle_cifar.engine import ENGINES
 from paddle_cifar.engine import PRECISIONS as CPU_PRECISIONS
 from paddle_cifar.errors import RunError, UsageError, unknown_name
@@ -22,10 +24,12 @@ from paddle_cifar.models import STEMS, check_model
 DATASETS = ("cifar100", "synthetic")
 DEVICES = ("auto", "cpu", "gpu")
 PRECISIONS = (*CPU_PRECISIONS, "fp16")
-AUGMENTATIONS = ("crop", "flip")
-OPTIMIZERS = ("sgd", "adam", "adamw")
+OPTIMIZERS = ("sgd", "adam", "adamw", "ranger", "muon")
+LOSSES = ("cross_entropy", "focal")
+INITS = ("paddle", "kaiming", "dirac")
 ON_NAN = ("stop", "skip")
-SCHEDULES = ("constant", "step", "cosine", "onecycle")
+TTA = ("none", "mirror", "shifts")
+SCHEDULES = ("constant", "step", "cosine", "onecycle", "polynomial", "hold")
 
 
 def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
@@ -47,29 +51,70 @@ class TrainConfig:
     data_file: str = option("", "path of cifar-100-python.tar.gz (default: look for it, then download)")
     synthetic_size: int = option(5000, "training images of the stand-in; a fifth as many test images")
     val_split: int = option(0, "training images held out to choose the best epoch (0: the last epoch counts)")
+    kfold: int = option(
+        0, "hold out one of so many folds instead (0: none); its curve is only shown, the last epoch counts"
+    )
+    fold: int = option(1, "which fold, from 1; every fold is a run of its own, all with one --seed")
     augment: str = option(
-        "crop,flip", f"augmentations of the training images: {','.join(AUGMENTATIONS)}, or none"
+        "crop,flip",
+        "augmentations of the training images in their order, each with an optional strength as in "
+        f"crop:2,flip: {','.join(AUGMENTATIONS)}, or none",
+    )
+    sizes: str = option(
+        "32", "sides of the training images and their shares of the epochs, as in 16:0.4,24:0.3,32:0.3"
     )
 
     # network
     model: str = option("resnet18", "network; `python main.py models` lists them")
     stem: str = option("cifar", "first layers: fitted to 32x32, or as Paddle has them for ImageNet", STEMS)
+    init: str = option(
+        "paddle",
+        "initial weights: Paddle's, He's (kaiming), or 3x3 kernels that begin as identity (dirac)",
+        INITS,
+    )
+    init_scale: float = option(1.0, "factor on the initial weights of convolutions followed by a norm")
 
     # training
     recipe: str = option("default", "named preset that the other flags change: default, lab, quick")
     epochs: int = option(20, "passes over the training images")
     batch_size: int = option(128, "images per step")
     lr: float = option(0.01, "peak learning rate")
-    optimizer: str = option("sgd", "sgd has Nesterov momentum", OPTIMIZERS)
-    momentum: float = option(0.9, "momentum of sgd")
+    optimizer: str = option("sgd", "sgd has Nesterov momentum; muon is sgd for the rest", OPTIMIZERS)
+    momentum: float = option(0.9, "momentum of sgd and muon")
     weight_decay: float = option(5e-3, "decay of weights; norms and biases have none")
+    head_lr: float = option(1.0, "factor on the rate of the last linear layer; its rate times decay stays")
+    norm_lr: float = option(1.0, "factor on the rate of norms and biases")
+    muon_steps: int = option(5, "rounds of muon's orthogonalisation")
+    muon_renormalize: bool = option(
+        False, "muon: keep each kernel's norm at the root of its filters, no decay"
+    )
+    lookahead_steps: int = option(0, "steps of the optimizer to one of Lookahead (0: none; ranger has 6)")
+    lookahead_share: float = option(0.5, "how far Lookahead's slow weights follow")
+    sam_rho: float = option(
+        0.0, "how far away sharpness-aware minimisation takes its gradient; twice the time a step (0: off)"
+    )
+    sam_adaptive: bool = option(False, "measure --sam-rho relative to each weight (ASAM)")
+    ema_decay: float = option(
+        0.0, "decay of an average of the weights that is evaluated and saved in their place (0: none)"
+    )
     schedule: str = option("onecycle", "course of the rate over the run", SCHEDULES)
     warmup_epochs: float = option(0.0, "epochs of linear warm-up from zero before the schedule starts")
+    schedule_power: float = option(2.0, "power of the polynomial schedule; 1 is a straight line")
+    hold_share: float = option(
+        0.3, "share of the run after the warm-up that the hold schedule stays at the peak"
+    )
+    loss: str = option("cross_entropy", "training loss", LOSSES)
+    focal_gamma: float = option(2.0, "how much less the focal loss counts what is certain")
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
     grad_clip: float = option(0.0, "largest global gradient norm (0: no clipping)")
     drop_last: bool = option(True, "leave out the last, smaller training batch of an epoch")
     patience: int = option(0, "epochs without a better validation accuracy before stopping (0: never)")
     seed: int = option(0, "seed of initial weights, order and augmentation")
+
+    # evaluation
+    tta: str = option(
+        "none", "views averaged in one more evaluation at the end; without a value: shifts (6 views)", TTA
+    )
 
     # machine
     device: str = option("auto", "where to compute", DEVICES)
@@ -97,28 +142,46 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_model(self.model, self.stem)
-        for name in augmentation_names(self.augment):
-            if name not in AUGMENTATIONS:
-                raise unknown_name("augmentation", name, AUGMENTATIONS)
+        parse_augmentations(self.augment)
+        parse_sizes(self.sizes)
         for name, choices in {f.name: f.metadata["choices"] for f in dataclasses.fields(self)}.items():
             if choices and getattr(self, name) not in choices:
                 raise unknown_name(name, getattr(self, name), choices)
         for name in ("epochs", "batch_size", "log_freq", "keep"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in ("val_split", "patience", "seed", "threads", "limit_steps", "save_steps"):
+        for name in (
+            "val_split",
+            "patience",
+            "seed",
+            "threads",
+            "limit_steps",
+            "save_steps",
+            "lookahead_steps",
+        ):
             self._require(name, getattr(self, name) >= 0, "0 or more")
         self._require(
             "synthetic_size",
             self.synthetic_size >= 500,
             "at least 500 (five training images and one test image a class)",
         )
-        self._require("lr", math.isfinite(self.lr) and self.lr > 0, "a positive number")
-        for name in ("momentum", "label_smoothing"):
+        for name in ("lr", "head_lr", "norm_lr", "init_scale", "schedule_power"):
+            value = getattr(self, name)
+            self._require(name, math.isfinite(value) and value > 0, "a positive number")
+        for name in ("momentum", "label_smoothing", "ema_decay", "hold_share"):
             self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
-        for name in ("weight_decay", "grad_clip"):
+        for name in ("weight_decay", "grad_clip", "sam_rho", "focal_gamma"):
             value = getattr(self, name)
             self._require(name, math.isfinite(value) and value >= 0, "0 or more")
+        self._require("lookahead_share", 0 < self.lookahead_share <= 1, "above 0 and at most 1")
+        self._require("muon_steps", 1 <= self.muon_steps <= 6, "from 1 to 6")
+        self._require(
+            "sam_adaptive", not self.sam_adaptive or self.sam_rho > 0, "used together with --sam-rho"
+        )
+        self._require("sam_rho", not (self.sam_rho and self.precision == "fp16"), "0 with --precision fp16")
         self._require("warmup_epochs", 0 <= self.warmup_epochs < self.epochs, "0 or more and below --epochs")
+        self._require("kfold", self.kfold == 0 or self.kfold >= 2, "0, or at least 2 folds")
+        self._require("kfold", not (self.kfold and self.val_split), "used without --val-split")
+        self._require("fold", 1 <= self.fold <= max(1, self.kfold), "from 1 to --kfold")
         self._require("seed", self.seed < 2**32, "below 2**32")
         self._require("name", _is_folder_name(self.name), "a plain folder name of at most 100 characters")
         self._require("patience", not self.patience or self.val_split > 0, "used together with --val-split")
@@ -126,6 +189,11 @@ class TrainConfig:
     def _require(self, name: str, holds: bool, rule: str) -> None:
         if not holds:
             raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be {rule}")
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether training images are held out: then they, not the test images, give the epochs' curve."""
+        return self.val_split > 0 or self.kfold > 0
 
     def to_json(self) -> str:
         """This config as JSON text, one field a line."""
@@ -166,11 +234,6 @@ class TrainConfig:
             raise RunError(
                 f"{path} is not the config of a run: {reason}; give the folder of a run, outputs/<name>"
             ) from error
-
-
-def augmentation_names(text: str) -> list[str]:
-    """The names in a comma separated list such as ``crop,flip``; ``none`` and an empty list have none."""
-    return [name.strip() for name in text.split(",") if name.strip() not in ("", "none")]
 
 
 def _is_folder_name(name: str) -> bool:

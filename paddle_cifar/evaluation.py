@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.runs import RunFolder
 from paddle_cifar.trained import load_trained
+from paddle_cifar.tta import AveragedViews
 
 
 class CollectLogits(Metric):
@@ -56,6 +58,36 @@ def evaluate_model(model: paddle.Model, loader: BatchLoader) -> dict[str, float]
     return {**scores, "loss": float(logs["mean_loss"])}
 
 
+def evaluation_batches(
+    images: np.ndarray, labels: np.ndarray, batch_size: int, limit_steps: int = 0
+) -> BatchLoader:
+    """Batches as every evaluation sees them: all images once, in order, not augmented."""
+    return BatchLoader(images, labels, batch_size, limit_steps=limit_steps)
+
+
+def evaluate_network(
+    network: paddle.nn.Layer, loader: BatchLoader, by_products: Sequence[Metric] = ()
+) -> dict[str, float]:
+    """As :func:`evaluate_model`, of a network that is in no ``paddle.Model`` yet."""
+    model = paddle.Model(
+        network,
+        paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
+        paddle.static.InputSpec([None], "int64", "label"),
+    )
+    model.prepare(metrics=[*build_metrics(), *by_products])
+    return evaluate_model(model, loader)
+
+
+def evaluate_views(network: paddle.nn.Layer, loader: BatchLoader, tta: str) -> dict[str, Any]:
+    """The scores of test-time augmentation, and which ``views`` were averaged; empty for "none".
+
+    They stand beside the scores of the single view, never in their place.
+    """
+    if tta == "none":
+        return {}
+    return {"tta": {"views": tta, **evaluate_network(AveragedViews(network, tta), loader)}}
+
+
 def summary_line(scores: dict[str, float]) -> str:
     """The scores in one line."""
     return (
@@ -71,11 +103,12 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
 
     Args:
         folder: outputs/<run>.
-        overrides: config fields to replace: data_file, device, batch_size, threads, limit_steps.
-        keep_logits: also store logits.npz with logits (N, 100) and labels (N,).
+        overrides: config fields to replace: data_file, device, batch_size, threads, limit_steps, tta.
+        keep_logits: also store logits.npz with logits (N, 100) and labels (N,), of the single view.
 
     Returns:
-        The contents of evaluation.json.
+        The contents of evaluation.json: scores of the single view and, with test-time augmentation,
+        those of the averaged views under ``tta``.
     """
     run = RunFolder(folder)
     if not folder.is_dir():
@@ -85,19 +118,11 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
         raise RunError(f"cannot write evaluation.json to {folder}; make the folder writable")
     trained = load_trained(run, config)
     _, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
-    loader = BatchLoader(
-        test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
-    )
+    loader = evaluation_batches(test_set.images, test_set.fine_labels, config.batch_size, config.limit_steps)
     logits = CollectLogits()
-    model = paddle.Model(
-        trained.network,
-        paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
-        paddle.static.InputSpec([None], "int64", "label"),
-    )
-    model.prepare(metrics=build_metrics() + ([logits] if keep_logits else []))
-    scores = evaluate_model(model, loader)
     evaluation = {
-        **scores,
+        **evaluate_network(trained.network, loader, [logits] if keep_logits else []),
+        **evaluate_views(trained.network, loader, config.tta),
         "images": min(len(test_set), len(loader) * config.batch_size),
         "dataset": config.dataset,
         "data_sha256": test_set.sha256,

@@ -16,6 +16,7 @@ from paddle_cifar.callbacks import (
     StopOnNonFiniteLoss,
     Throughput,
     VisualDLLog,
+    WeightAverage,
 )
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.loader import BatchLoader
@@ -46,10 +47,12 @@ def fit(
     progress: dict[str, Any],
     clock: Callable[[], float],
     constants: dict[str, Any],
+    average: WeightAverage | None = None,
 ) -> tuple[History, Throughput]:
     """Train what is left of the run, from ``progress`` on (empty: from the beginning).
 
-    ``clock`` gives the run's seconds; ``constants`` are stored with every checkpoint.
+    ``clock`` gives the run's seconds; ``constants`` are stored with every checkpoint;
+    ``average``, if any, is evaluated in place of the weights.
 
     Raises:
         Interrupted: after Ctrl-C or SIGTERM, with everything saved.
@@ -57,7 +60,7 @@ def fit(
     """
     throughput = Throughput(progress.get("step_images", 0), progress.get("step_seconds", 0.0))
     history = History(
-        run.history, train_loader, throughput, "val" if config.val_split else "test", config.seed, progress
+        run.history, train_loader, throughput, "val" if config.holds_out else "test", config.seed, progress
     )
     hparams = {name: getattr(config, name) for name in HPARAMS}
     sample = train_loader.sample(64)
@@ -68,6 +71,7 @@ def fit(
             **constants,
             "scaler": scaler_state(model),
             "engine_choices": choices(),
+            "ema_steps": average.steps if average is not None else 0,
             "seconds": clock(),
             "step_images": throughput.images,
             "step_seconds": throughput.seconds,
@@ -77,16 +81,21 @@ def fit(
     if progress:
         follow(progress.get("engine_choices", {}))
     guard = SkipNonFiniteLoss if config.on_nan == "skip" else StopOnNonFiniteLoss
+    averages = [average] if average is not None else []
     with StopSignals() as stop:
         callbacks = [
             throughput,
             guard(history),  # before history takes anything over
             history,
+            *averages,  # before those that look at the weights after an evaluation
             ProgressLog(history, config.epochs, config.log_freq),
             vdl,
             # Paddle would put it last; a checkpoint must see the rate of the next step.
             paddle.callbacks.LRScheduler(by_step=True),
-            Checkpoints(run, history, stop, extra, config.save_steps, config.keep, config.patience),
+            Checkpoints(
+                *(run, history, stop, extra),
+                *(config.save_steps, config.keep, config.patience, config.val_split > 0, average),
+            ),
         ]
         epochs_left = 0 if progress.get("finished") else config.epochs - history.epoch
         if epochs_left:

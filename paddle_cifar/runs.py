@@ -16,7 +16,7 @@ from paddle_cifar.errors import RunError, UsageError
 
 # Fields that say where and how to run, not what is trained: they may differ when a run is resumed.
 MACHINE_FIELDS = frozenset(
-    "allow_changes data_file debug device keep log_freq name output resume save_steps threads".split()
+    "allow_changes data_file debug device keep log_freq name output resume save_steps threads tta".split()
 )
 
 

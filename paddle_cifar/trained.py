@@ -32,6 +32,8 @@ class Trained:
 def load_trained(run: RunFolder, config: TrainConfig) -> Trained:
     """Load a run's weights: the best checkpoint where held-out images chose one, else the newest.
 
+    Of a run that averages its weights, the average.
+
     Args:
         run: outputs/<run>.
         config: the run's own config, changed where and how it shall run now.
@@ -44,7 +46,7 @@ def load_trained(run: RunFolder, config: TrainConfig) -> Trained:
     for note in notes:
         print(f"warning: {note}", file=sys.stderr)
     network = build_network(config.model, config.stem)
-    checkpoint.restore(state, network)
+    checkpoint.restore(checkpoint.evaluated(state), network)
     engine, precision, arithmetic = choose_arithmetic(network, device, config.engine, config.precision)
     which = "best" if config.val_split else "last"
     return Trained(network, which, int(state.progress["epochs"]), engine, precision, arithmetic)

@@ -12,21 +12,29 @@ from typing import Any
 import paddle
 
 from paddle_cifar import checkpoint
+from paddle_cifar.callbacks import WeightAverage
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.data.augment import build_augmentations
+from paddle_cifar.data.augment import build_augmentations, build_mixing
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_datasets
-from paddle_cifar.data.loader import BatchLoader, split_validation
+from paddle_cifar.data.loader import BatchLoader, normalise
+from paddle_cifar.data.sizes import epoch_sides
+from paddle_cifar.data.split import held_out_images
 from paddle_cifar.environment import choose_device, machine_summary, versions
 from paddle_cifar.errors import RunError
-from paddle_cifar.evaluation import evaluate_model, summary_line
+from paddle_cifar.evaluation import evaluate_model, evaluate_views, evaluation_batches, summary_line
 from paddle_cifar.fit import fit, run_clock
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.models import build_network
+from paddle_cifar.models.initial import initialise
+from paddle_cifar.models.sides import check_sides
 from paddle_cifar.models.summary import count_parameters
-from paddle_cifar.optim import CrossEntropy, build_optimizer, build_schedule
+from paddle_cifar.optim import SharpnessAware, build_loss, build_optimizer, build_schedule
 from paddle_cifar.precision import amp_configs, choose_arithmetic, restore_scaler
 from paddle_cifar.runs import RunFolder, open_run
+
+# How many training images airbench's networks see before the first step; more change nothing.
+WHITENING_IMAGES = 2000
 
 
 def train(
@@ -73,12 +81,15 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         train_set, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
         check_same_data(progress, train_set.sha256)
         train_loader, eval_loader, test_loader = build_loaders(config, train_set, test_set)
-        paddle.seed(config.seed)
-        network = build_network(config.model, config.stem)
+        network = initial_network(config, train_loader)
+        check_sides(network, config.model, train_loader.sides)
         engine, precision, why = choose_arithmetic(network, device, config.engine, config.precision)
         model = build_model(config, network, precision, steps_per_epoch=len(train_loader))
+        average = None
+        if config.ema_decay:
+            average = WeightAverage(network, config.ema_decay, progress.get("ema_steps", 0))
         if saved is not None:
-            checkpoint.restore(saved, network, model._optimizer)
+            checkpoint.restore(saved, network, model._optimizer, average)
             restore_scaler(model, progress)
     except BaseException:
         run.discard_unstarted()
@@ -86,14 +97,23 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
 
     announce(config, run, why, network, train_set, progress)
     constants = {"data_sha256": train_set.sha256, "command": progress.get("command", command_line())}
-    history, throughput = fit(config, run, model, train_loader, eval_loader, progress, clock, constants)
+    loaders = (train_loader, eval_loader)
+    history, throughput = fit(config, run, model, *loaders, progress, clock, constants, average)
+    row = history.rows[-1]
     if config.val_split:
-        checkpoint.restore(checkpoint.load(run.best), network, model._optimizer)
+        best = checkpoint.load(run.best)
+        checkpoint.restore(checkpoint.evaluated(best), network, model._optimizer)
+        row = history.rows[best.progress["epochs"] - 1]
+    elif average is not None:
+        average.swap()
     scores = evaluate_model(model, test_loader)
+    views = evaluate_views(network, test_loader, config.tta)
     model.save(str(run.path / "final"))
 
     result = {
         **scores,
+        **views,
+        **held_out_scores(row),
         "epochs": len(history.rows),
         "checkpoint": "best" if config.val_split else "last",
         "seconds": clock(),
@@ -114,8 +134,16 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
     }
     checkpoint.write_json(run.result, result)
     print(f"{result['test_images']:,} test images of {config.dataset}: {summary_line(scores)}")
+    if views:
+        print(f"mean of views ({config.tta}): {summary_line(views['tta'])}")
     print(f"saved in {run.path}; curves: visualdl --logdir {config.output} --language en")
     return result
+
+
+def held_out_scores(row: dict[str, float]) -> dict[str, Any]:
+    """The figures of the images held out, under ``val``, from the history's row; empty without any."""
+    figures = {name.removeprefix("val_"): row[name] for name in row if name.startswith("val_")}
+    return {"val": figures} if figures else {}
 
 
 def command_line() -> str:
@@ -138,24 +166,23 @@ def build_loaders(
 ) -> tuple[BatchLoader, BatchLoader, BatchLoader]:
     """Training batches, those evaluated after each epoch, and the test batches.
 
-    After each epoch the validation images are evaluated, or, when none are held
-    out, the test images: then that curve is only shown, nothing is chosen by it.
+    After each epoch the images held out are evaluated, or, when there are none, the
+    test images: then that curve is only shown, nothing is chosen by it.
     """
     images, labels = train_set.images, train_set.fine_labels
-
-    def evaluation(images: Any, labels: Any) -> BatchLoader:
-        return BatchLoader(images, labels, config.batch_size, limit_steps=config.limit_steps)
-
-    test_loader = eval_loader = evaluation(test_set.images, test_set.fine_labels)
-    if config.val_split:
-        kept, held_out = split_validation(labels, config.val_split, config.seed)
-        eval_loader = evaluation(images[held_out], labels[held_out])
+    limits = (config.batch_size, config.limit_steps)
+    test_loader = eval_loader = evaluation_batches(test_set.images, test_set.fine_labels, *limits)
+    if config.holds_out:
+        kept, held_out = held_out_images(labels, config.val_split, config.kfold, config.fold, config.seed)
+        eval_loader = evaluation_batches(images[held_out], labels[held_out], *limits)
         images, labels = images[kept], labels[kept]
     train_loader = BatchLoader(
         images,
         labels,
         config.batch_size,
         build_augmentations(config.augment),
+        build_mixing(config.augment),
+        epoch_sides(config.sizes, config.epochs),
         shuffle=True,
         drop_last=config.drop_last,
         seed=config.seed,
@@ -164,19 +191,54 @@ def build_loaders(
     return train_loader, eval_loader, test_loader
 
 
+def initial_network(config: TrainConfig, train_loader: BatchLoader) -> paddle.nn.Layer:
+    """The network with the weights a run begins with; they follow from the seed."""
+    paddle.seed(config.seed)
+    network = build_network(config.model, config.stem)
+    initialise(network, config.init, config.init_scale)
+    if hasattr(network, "whiten"):
+        network.whiten(normalise(train_loader.images[:WHITENING_IMAGES]))
+    return network
+
+
 def build_model(
-    config: TrainConfig, network: paddle.nn.Layer, precision: str, steps_per_epoch: int
+    config: TrainConfig,
+    network: paddle.nn.Layer,
+    precision: str,
+    steps_per_epoch: int,
+    lr_scheduler: paddle.optimizer.lr.LRScheduler | None = None,
 ) -> paddle.Model:
-    """``paddle.Model`` of the network, prepared with optimizer, loss and metrics."""
-    lr_scheduler = build_schedule(
+    """``paddle.Model`` of the network, prepared with optimizer, loss and metrics.
+
+    ``lr_scheduler`` takes the place of the config's rate and schedule.
+    """
+    lr_scheduler = lr_scheduler or build_schedule(
         config.schedule,
         config.lr,
         total_steps=config.epochs * steps_per_epoch,
         warmup_steps=round(config.warmup_epochs * steps_per_epoch),
+        power=config.schedule_power,
+        hold_share=config.hold_share,
     )
     optimizer = build_optimizer(
-        config.optimizer, network, lr_scheduler, config.weight_decay, config.momentum, config.grad_clip
+        config.optimizer,
+        network,
+        lr_scheduler,
+        config.weight_decay,
+        config.momentum,
+        config.grad_clip,
+        config.head_lr,
+        config.norm_lr,
+        config.lookahead_steps,
+        config.lookahead_share,
+        config.muon_steps,
+        config.muon_renormalize,
     )
+    loss = build_loss(config.loss, config.label_smoothing, config.focal_gamma)
+    if config.sam_rho:
+        if precision == "fp16":  # chosen by itself, for a GPU without bf16
+            raise RunError("--sam-rho cannot scale the loss as fp16 needs it; add --precision float32")
+        SharpnessAware(optimizer, network, loss, config.sam_rho, config.sam_adaptive)
     model = paddle.Model(
         network,
         paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
@@ -184,7 +246,7 @@ def build_model(
     )
     model.prepare(
         optimizer,
-        CrossEntropy(config.label_smoothing),
+        loss,
         build_metrics(),
         amp_configs=amp_configs(precision),
     )

@@ -7,7 +7,7 @@ from paddle import nn
 
 from paddle_cifar import checkpoint
 from paddle_cifar.errors import RunError
-from paddle_cifar.optim import build_optimizer, build_schedule
+from paddle_cifar.optim import OPTIMIZERS, build_optimizer, build_schedule
 
 
 def network(features=4):
@@ -28,7 +28,7 @@ def weights(layers):
     return {name: value.numpy() for name, value in layers.state_dict().items()}
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_restored_training_goes_on_bit_for_bit(tmp_path, name):
     """In the same process Paddle generates new parameter names, which its own .pdopt files do not survive."""
     first = network()

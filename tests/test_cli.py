@@ -23,7 +23,7 @@ cli.build_parser(); assert not {"paddle", "numpy"} & set(sys.modules)"""
     subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "models", "stats"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "find-lr", "ablate", "models", "stats"])
 def test_help_of_every_command_has_an_example(command, name):
     process = command(name, "--help")
     assert process.returncode == 0 and "example: python main.py" in process.stdout

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from paddle_cifar.config import AUGMENTATIONS, OPTIMIZERS, SCHEDULES, TrainConfig
+from paddle_cifar.config import AUGMENTATIONS, INITS, LOSSES, OPTIMIZERS, SCHEDULES, TrainConfig
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.recipes import RECIPES, recipe
 
@@ -58,6 +58,19 @@ def test_an_integer_rate_is_fine():
         ("warmup_epochs", 20.0),
         ("synthetic_size", 499),
         ("patience", 3),  # without --val-split
+        ("head_lr", 0.0),
+        ("norm_lr", float("inf")),
+        ("init_scale", -1.0),
+        ("muon_steps", 7),  # the rounding errors of more rounds grow beyond bounds
+        ("lookahead_share", 0.0),
+        ("ema_decay", 1.0),
+        ("hold_share", 1.0),
+        ("schedule_power", 0.0),
+        ("focal_gamma", -1.0),
+        ("sam_rho", -0.1),
+        ("sam_adaptive", True),  # without --sam-rho
+        ("augment", "crop:99"),
+        ("sizes", "16:0.5,24:0.5"),
     ],
 )
 def test_impossible_values_name_their_flag(field, value):
@@ -72,6 +85,8 @@ def test_impossible_values_name_their_flag(field, value):
         ("augment", "crop,flipp", "flip"),
         ("optimizer", "adamm", "adam"),
         ("schedule", "cosin", "cosine"),
+        ("loss", "focl", "focal"),
+        ("init", "diracs", "dirac"),
         ("dataset", "cifar10", "cifar100"),
     ],
 )
@@ -105,7 +120,10 @@ def test_lab_is_the_labs_setting():
 def test_names_on_the_command_line_are_those_that_can_be_built():
     from paddle_cifar import optim
     from paddle_cifar.data import augment
+    from paddle_cifar.models import initial
 
-    assert set(AUGMENTATIONS) == set(augment.AUGMENTATIONS)
+    assert set(AUGMENTATIONS) == {*augment.PER_IMAGE, *augment.MIXING}
     assert set(OPTIMIZERS) == set(optim.OPTIMIZERS)
     assert set(SCHEDULES) == set(optim.SCHEDULES)
+    assert set(LOSSES) == set(optim.LOSSES)
+    assert set(INITS) == set(initial.INITS)

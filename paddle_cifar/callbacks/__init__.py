@@ -8,6 +8,7 @@ and ``history.step``, never the arguments of a callback.
 """
 
 from paddle_cifar.callbacks.checkpoints import Checkpoints
+from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.guards import SkipNonFiniteLoss, StopOnNonFiniteLoss
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.callbacks.progress import ProgressLog
@@ -22,4 +23,5 @@ __all__ = [
     "StopOnNonFiniteLoss",
     "Throughput",
     "VisualDLLog",
+    "WeightAverage",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from paddle_cifar import checkpoint
+from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.errors import RunError
 from paddle_cifar.interrupts import Interrupted, StopSignals
@@ -17,10 +18,10 @@ from paddle_cifar.runs import RunFolder
 
 
 class Checkpoints(paddle.callbacks.Callback):
-    """Writes checkpoints/<step>.safetensors and, with validation images, best.safetensors.
+    """Writes checkpoints/<step>.safetensors and, with a validation split, best.safetensors.
 
-    Without them there is no best: choosing an epoch by its test accuracy would
-    be training on the test set.
+    Without one there is no best: choosing an epoch by its test accuracy would be
+    training on the test set, and a fold's accuracy is an estimate only while nothing is chosen by it.
 
     Args:
         run: where to save.
@@ -30,6 +31,8 @@ class Checkpoints(paddle.callbacks.Callback):
         save_steps: also save every so many training steps (0: only after each epoch).
         keep: how many of the newest checkpoints stay.
         patience: stop after this many epochs without a better validation accuracy (0: never).
+        choose_best: keep the epoch of the highest validation accuracy.
+        average: saved too, if there is one.
     """
 
     def __init__(
@@ -41,10 +44,13 @@ class Checkpoints(paddle.callbacks.Callback):
         save_steps: int = 0,
         keep: int = 2,
         patience: int = 0,
+        choose_best: bool = False,
+        average: WeightAverage | None = None,
     ) -> None:
         super().__init__()
         self.run, self.history, self.stop, self.extra = run, history, stop, extra
         self.save_steps, self.keep, self.patience = save_steps, keep, patience
+        self.choose_best, self.average = choose_best, average
         self._finished = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -68,7 +74,7 @@ class Checkpoints(paddle.callbacks.Callback):
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
         """Save the epoch; end the run when it has not improved for ``patience`` epochs."""
         rows = self.history.rows
-        best = best_epoch(rows) if self.history.split == "val" else 0
+        best = best_epoch(rows) if self.choose_best else 0
         if self.patience and len(rows) - best >= self.patience:
             print(f"no better validation accuracy for {self.patience} epochs: stopping", flush=True)
             self.model.stop_training = self._finished = True
@@ -79,7 +85,7 @@ class Checkpoints(paddle.callbacks.Callback):
 
     def _save(self) -> checkpoint.Checkpoint:
         progress = {**self.history.progress(), "finished": self._finished, **self.extra()}
-        state = checkpoint.capture(self.model.network, self.model._optimizer, progress)
+        state = checkpoint.capture(self.model.network, self.model._optimizer, progress, self.average)
         self._refuse_ruined(state)
         checkpoint.save(state, self.run.checkpoints / f"{self.history.global_step:08d}.safetensors")
         for old in self.run.saved()[self.keep :]:

@@ -1,4 +1,4 @@
-"""Paddle's optimizers, with weight decay on the weights that should have it."""
+"""Optimizers by name: Paddle's own and those of this folder, with everything that can be put around them."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ from typing import Any
 import paddle
 
 from paddle_cifar.errors import unknown_name
+from paddle_cifar.optim.groups import hidden_weights, parameter_groups, parameters_of
+from paddle_cifar.optim.lookahead import Lookahead
+from paddle_cifar.optim.muon import Muon
+from paddle_cifar.optim.radam import RAdam
+
+RANGER_STEPS = 6  # of its Lookahead
 
 
-def parameter_groups(network: paddle.nn.Layer, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups: matrices and kernels with ``weight_decay``, norms and biases (one-dimensional) without.
-
-    Decaying the scale of a norm or a bias regularises nothing and costs
-    accuracy in short runs (He et al. 2018, arXiv:1812.01187, section 3.1).
-    """
-    trainable = [p for p in network.parameters() if not p.stop_gradient]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
-
-
-def sgd(momentum: float, **arguments: Any) -> paddle.optimizer.Optimizer:
+def sgd(momentum: float, **arguments: Any) -> Any:
     """SGD with Nesterov momentum."""
     return paddle.optimizer.Momentum(momentum=momentum, use_nesterov=True, **arguments)
 
 
-def adam(momentum: float, **arguments: Any) -> paddle.optimizer.Optimizer:
+def adam(momentum: float, **arguments: Any) -> Any:
     """Adam (Kingma & Ba 2014, arXiv:1412.6980); weight decay, if any, is part of the gradient."""
     return paddle.optimizer.Adam(**arguments)
 
 
-def adamw(momentum: float, **arguments: Any) -> paddle.optimizer.Optimizer:
+def adamw(momentum: float, **arguments: Any) -> Any:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
     return paddle.optimizer.AdamW(**arguments)
 
 
-OPTIMIZERS: dict[str, Callable[..., paddle.optimizer.Optimizer]] = {"sgd": sgd, "adam": adam, "adamw": adamw}
+def ranger(momentum: float, **arguments: Any) -> Any:
+    """RAdam with the numbers of Wright's Ranger (https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer).
+
+    ``build_optimizer`` puts Lookahead around it.
+    """
+    return RAdam(paddle.optimizer.SGD(**arguments), beta1=0.95, epsilon=1e-5)
+
+
+# Muon is not among them: it must be told which weights it is for.
+PLAIN: dict[str, Callable[..., Any]] = {"sgd": sgd, "adam": adam, "adamw": adamw, "ranger": ranger}
+OPTIMIZERS = (*PLAIN, "muon")
 
 
 def build_optimizer(
@@ -49,31 +51,65 @@ def build_optimizer(
     weight_decay: float = 0.0,
     momentum: float = 0.9,
     grad_clip: float = 0.0,
-) -> paddle.optimizer.Optimizer:
-    """The named optimizer over ``network``'s trainable parameters.
+    head_lr: float = 1.0,
+    norm_lr: float = 1.0,
+    lookahead_steps: int = 0,
+    lookahead_share: float = 0.5,
+    muon_steps: int = 5,
+    muon_renormalize: bool = False,
+) -> Any:
+    """The named optimizer over ``network``'s trainable parameters, for ``paddle.Model.prepare``.
 
     Args:
-        name: a key of OPTIMIZERS.
+        name: one of OPTIMIZERS.
         weight_decay: of weights; norms and biases have none.
-        momentum: used by sgd.
+        momentum: used by sgd and muon.
         grad_clip: largest global norm of the gradients (0: no clipping).
+        head_lr, norm_lr: factors on the rates of the classifier, and of norms and biases.
+        lookahead_steps: steps between two of Lookahead's (0: none, or ranger's own 6).
+        lookahead_share: how far its slow weights follow.
+        muon_steps, muon_renormalize: see ``Muon``.
 
     Raises:
         UsageError: for an unknown name.
     """
     if name not in OPTIMIZERS:
         raise unknown_name("optimizer", name, OPTIMIZERS)
-    optimizer = OPTIMIZERS[name](
-        momentum=momentum,
-        learning_rate=learning_rate,
-        parameters=parameter_groups(network, weight_decay),
-        grad_clip=paddle.nn.ClipGradByGlobalNorm(grad_clip) if grad_clip else None,
-    )
+    groups = parameter_groups(network, weight_decay, head_lr, norm_lr)
+    arguments = {"learning_rate": learning_rate, "parameters": groups}
+    if name == "muon":
+        optimizer = sgd(momentum, **arguments)
+        weights = hidden_weights(network)
+        optimizer = Muon(optimizer, weights, weight_decay, momentum, muon_steps, muon_renormalize)
+    else:
+        optimizer = PLAIN[name](momentum, **arguments)
+    if name == "ranger" and not lookahead_steps:
+        lookahead_steps = RANGER_STEPS
+    if lookahead_steps:
+        optimizer = Lookahead(optimizer, lookahead_steps, lookahead_share)
 
     def minimize(loss: paddle.Tensor, *_: Any, **__: Any) -> tuple[None, None]:
-        optimizer.step()
+        if optimizer._get_auxiliary_var("found_inf"):  # fp16: the gradients overflowed, GradScaler told us
+            optimizer._set_auxiliary_var("found_inf", True)  # a bool, as Paddle's optimizers leave it
+        else:
+            if grad_clip:
+                clip_gradients(parameters_of(optimizer), grad_clip)
+            optimizer.step()
         return None, None  # GradScaler unpacks two values
 
     # paddle.Model calls minimize, which does not know parameter groups; step does.
     optimizer.minimize = minimize
     return optimizer
+
+
+@paddle.no_grad()
+def clip_gradients(parameters: list[paddle.Tensor], largest: float) -> None:
+    """Scale all gradients alike so that their global norm is at most ``largest``.
+
+    Paddle's ``ClipGradByGlobalNorm`` takes the norm of each parameter group by itself.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = float(paddle.stack([(gradient * gradient).sum() for gradient in gradients]).sum().sqrt())
+    if norm > largest:
+        for gradient in gradients:
+            gradient.scale_(largest / norm)

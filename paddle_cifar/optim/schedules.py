@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import paddle
 
@@ -39,16 +40,37 @@ def onecycle(progress: float, rise: float = 0.25, start: float = 0.04) -> float:
     return cosine((progress - rise) / (1 - rise))
 
 
-SCHEDULES: dict[str, Callable[[float], float]] = {
+def polynomial(progress: float, power: float = 2.0) -> float:
+    """From the peak rate to zero along (1 - progress) to the ``power``; a straight line for 1."""
+    return (1 - progress) ** power
+
+
+def hold(progress: float, share: float = 0.3) -> float:
+    """The peak rate for the first ``share`` of the run, then along a straight line to zero.
+
+    With a short warm-up and a share of 0 the triangle of Keller Jordan's airbench;
+    with a large share warm-up, stable, decay (Hu et al. 2024, arXiv:2404.06395).
+    """
+    return min(1.0, (1 - progress) / (1 - share))
+
+
+SCHEDULES: dict[str, Callable[..., float]] = {
     "constant": constant,
     "step": step,
     "cosine": cosine,
     "onecycle": onecycle,
+    "polynomial": polynomial,
+    "hold": hold,
 }
 
 
 def build_schedule(
-    name: str, lr: float, total_steps: int, warmup_steps: int = 0
+    name: str,
+    lr: float,
+    total_steps: int,
+    warmup_steps: int = 0,
+    power: float = 2.0,
+    hold_share: float = 0.3,
 ) -> paddle.optimizer.lr.LambdaDecay:
     """A rate scheduler, stepped per batch: linear warm-up to where the named schedule begins, then that.
 
@@ -57,13 +79,16 @@ def build_schedule(
         lr: peak rate.
         total_steps: training steps of the whole run, warm-up included.
         warmup_steps: steps of warm-up (0: none).
+        power: of the polynomial schedule.
+        hold_share: how much of what follows the warm-up the hold schedule stays at the peak, below 1.
 
     Raises:
         UsageError: for an unknown name.
     """
     if name not in SCHEDULES:
         raise unknown_name("schedule", name, SCHEDULES)
-    schedule = SCHEDULES[name]
+    shape = {"polynomial": {"power": power}, "hold": {"share": hold_share}}.get(name, {})
+    schedule = partial(SCHEDULES[name], **shape)
 
     def factor(steps_done: int) -> float:
         if steps_done < warmup_steps:

@@ -15,6 +15,7 @@ from paddle import nn
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_archive
 from paddle_cifar.data.loader import BatchLoader
+from paddle_cifar.evaluation import evaluation_batches
 from paddle_cifar.models.summary import count_parameters
 from paddle_cifar.report.record import Record
 from paddle_cifar.trained import load_trained
@@ -56,9 +57,7 @@ def predict_run(record: Record, overrides: dict[str, Any]) -> Predictions:
     trained = load_trained(record.run, config)
     archive = load_archive(config.dataset, config.data_file, config.synthetic_size)
     test_set = Cifar100.from_archive(archive, "test")
-    loader = BatchLoader(
-        test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
-    )
+    loader = evaluation_batches(test_set.images, test_set.fine_labels, config.batch_size, config.limit_steps)
     logits, features = forward(trained.network, loader)
     return Predictions(
         test_set,

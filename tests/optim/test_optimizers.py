@@ -1,43 +1,46 @@
 """Each optimizer against its update rule written out in float64."""
 
+from functools import partial
+
 import numpy as np
 import paddle
 import pytest
 from paddle import nn
 
 from paddle_cifar.errors import UsageError
-from paddle_cifar.optim.optimizers import build_optimizer, parameter_groups
+from paddle_cifar.optim.groups import parameter_groups
+from paddle_cifar.optim.optimizers import build_optimizer
 
 LR, DECAY, STEPS = 0.1, 0.05, 4
 
 
-def sgd_by_hand(weight, gradients, decay):
+def sgd_by_hand(weight, gradients, decay, lr=LR, momentum=0.9):
     velocity = np.zeros_like(weight)
     for gradient in gradients:
         gradient = gradient + decay * weight
-        velocity = 0.9 * velocity + gradient
-        weight = weight - LR * (gradient + 0.9 * velocity)  # Nesterov looks one step ahead
+        velocity = momentum * velocity + gradient
+        weight = weight - lr * (gradient + momentum * velocity)  # Nesterov looks one step ahead
     return weight
 
 
-def adam_by_hand(weight, gradients, decay, decoupled=False):
+def adam_by_hand(weight, gradients, decay, decoupled=False, lr=LR):
     first, second = np.zeros_like(weight), np.zeros_like(weight)
     for t, gradient in enumerate(gradients, 1):
         if decoupled:
-            weight = weight * (1 - LR * decay)
+            weight = weight * (1 - lr * decay)
         else:
             gradient = gradient + decay * weight
         first = 0.9 * first + 0.1 * gradient
         second = 0.999 * second + 0.001 * gradient**2
         scale = np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        weight = weight - LR * scale * first / (np.sqrt(second) + 1e-8 * np.sqrt(1 - 0.999**t))
+        weight = weight - lr * scale * first / (np.sqrt(second) + 1e-8 * np.sqrt(1 - 0.999**t))
     return weight
 
 
 BY_HAND = {
     "sgd": sgd_by_hand,
     "adam": adam_by_hand,
-    "adamw": lambda *a: adam_by_hand(*a, decoupled=True),
+    "adamw": partial(adam_by_hand, decoupled=True),
 }
 
 

@@ -10,7 +10,9 @@ from paddle_cifar.report.figures.areas import precision_recall_figure, roc_figur
 from paddle_cifar.report.figures.calibration import reliability_figure  # noqa: E402
 from paddle_cifar.report.figures.confusion import coarse_confusion_figure, fine_confusion_figure  # noqa: E402
 from paddle_cifar.report.figures.pictures import confused_figure, missed_figure  # noqa: E402
+from paddle_cifar.report.figures.rates import range_test_figure  # noqa: E402
 from paddle_cifar.report.figures.runs import overlaid_curves_figure, scores_figure  # noqa: E402
+from paddle_cifar.report.figures.study import study_figure  # noqa: E402
 from paddle_cifar.report.figures.training import (  # noqa: E402
     accuracy_figure,
     loss_figure,
@@ -28,8 +30,10 @@ __all__ = [
     "other_accuracies_figure",
     "overlaid_curves_figure",
     "precision_recall_figure",
+    "range_test_figure",
     "rate_figure",
     "reliability_figure",
     "roc_figure",
     "scores_figure",
+    "study_figure",
 ]
