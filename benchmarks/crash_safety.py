@@ -36,8 +36,8 @@ from paddle_cifar.errors import RunError  # noqa: E402
 from paddle_cifar.runs import RunFolder  # noqa: E402
 
 FLAGS = (
-    "--dataset synthetic --synthetic-size 500 --model wrn_10_1 --epochs 3 --batch-size 32 --limit-steps 6 "
-    "--lr 0.05 --log-freq 1 --save-steps 2 --resume auto"
+    "--recipe baseline --dataset synthetic --synthetic-size 500 --model wrn_10_1 --epochs 3 --batch-size 32 "
+    "--limit-steps 6 --lr 0.05 --weight-decay 0.005 --log-freq 1 --save-steps 2 --resume auto"
 ).split()
 TIMINGS = {"seconds", "images_per_second"}
 

@@ -29,6 +29,7 @@ LOSSES = ("cross_entropy", "focal")
 INITS = ("paddle", "kaiming", "dirac")
 ON_NAN = ("stop", "skip")
 TTA = ("none", "mirror", "shifts")
+EXPORT_FORMATS = ("paddle", "onnx")
 SCHEDULES = ("constant", "step", "cosine", "onecycle", "polynomial", "hold")
 
 
@@ -39,7 +40,7 @@ def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> A
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Every setting of a training run. The defaults are the ``default`` recipe.
+    """Every setting of a training run. The defaults are the plain ones of the ``baseline`` recipe.
 
     A field becomes a flag (``batch_size`` -> ``--batch-size``); wrong values raise UsageError at once.
     """
@@ -75,13 +76,15 @@ class TrainConfig:
     init_scale: float = option(1.0, "factor on the initial weights of convolutions followed by a norm")
 
     # training
-    recipe: str = option("default", "named preset that the other flags change: default, lab, quick")
+    recipe: str = option(
+        "baseline", "named preset that the other flags change: default, baseline, tricks, long, lab, quick"
+    )
     epochs: int = option(20, "passes over the training images")
-    batch_size: int = option(128, "images per step")
-    lr: float = option(0.01, "peak learning rate")
+    batch_size: int = option(128, "images per step, of all processes together")
+    lr: float = option(0.1, "peak learning rate")
     optimizer: str = option("sgd", "sgd has Nesterov momentum; muon is sgd for the rest", OPTIMIZERS)
     momentum: float = option(0.9, "momentum of sgd and muon")
-    weight_decay: float = option(5e-3, "decay of weights; norms and biases have none")
+    weight_decay: float = option(5e-4, "decay of weights; norms and biases have none")
     head_lr: float = option(1.0, "factor on the rate of the last linear layer; its rate times decay stays")
     norm_lr: float = option(1.0, "factor on the rate of norms and biases")
     muon_steps: int = option(5, "rounds of muon's orthogonalisation")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from paddle_cifar.assembly import build_loaders, build_model, initial_network
 from paddle_cifar.checkpoint import write_atomically
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.cifar100 import Cifar100
@@ -25,7 +26,6 @@ from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.environment import choose_device
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.precision import choose_arithmetic
-from paddle_cifar.trainer import build_loaders, build_model, initial_network
 
 EXPLODES = 4  # times the lowest loss so far: no rate beyond this one is of use
 FEWEST_STEPS = 10

@@ -9,23 +9,96 @@ from paddle_cifar.errors import unknown_name
 
 
 def default() -> TrainConfig:
-    """ResNet-18 with the CIFAR stem in 20 epochs at a peak rate of 0.01.
+    """ResNet-18 with the CIFAR stem in 20 epochs at a rate of 0.01, half the work of a plain run.
 
-    SGD with Nesterov momentum and a one-cycle rate (Smith 2018, arXiv:1803.09820).
-    For weights followed by a batch norm only the product of rate and decay
-    counts once they have reached equilibrium (van Laarhoven 2017,
-    arXiv:1706.05350): rate 0.01 with decay 5e-3 stands for the usual 0.1 with 5e-4.
+    Muon (Keller Jordan 2024, https://kellerjordan.github.io/posts/muon) moves every
+    direction of a kernel by the same amount. With decay 0.08 a kernel settles where
+    its norm and the step balance: the initial weights are scaled to be there from the
+    start, and a step is then some 4 % of the weights. Head and norms take SGD at 0.2.
+    Half of the epochs see 16x16 images, three tenths 24x24 (progressive resizing:
+    Howard 2018, https://dawn.cs.stanford.edu/benchmark).
 
         python main.py --epochs 20 --lr 0.01
     """
+    return TrainConfig(
+        recipe="default",
+        sizes="16:0.5,24:0.3,32:0.2",
+        augment="crop,alternating_flip",
+        batch_size=512,
+        optimizer="muon",
+        lr=0.01,
+        weight_decay=0.08,
+        init_scale=0.177,
+        muon_steps=3,
+        head_lr=20.0,
+        norm_lr=20.0,
+        schedule="hold",
+        hold_share=0.2,
+        warmup_epochs=0.5,
+        log_freq=20,
+    )
+
+
+def baseline() -> TrainConfig:
+    """What most people would train: SGD with Nesterov momentum, one-cycle, label smoothing, crop and flip.
+
+    Peak rate 0.1, decay 5e-4 (not of norms and biases), batch 128; Smith 2018, arXiv:1803.09820.
+    The same settings and network in PyTorch reach 74.26 % in 20 epochs. The studies of
+    ``python main.py ablate`` start from here.
+
+        python main.py --recipe baseline
+    """
     return TrainConfig()
+
+
+def tricks() -> TrainConfig:
+    """The final setting of the series; it reports 83.3 %, and 84.0 % with WRN-40-10 (84.4 % with TTA).
+
+    Crop, flip, rotation by 15 degrees, AutoAugment, random erasing, adaptive SAM with rho 2, Kaiming initial
+    weights, 5 epochs of warm-up and a cosine from 0.1, batch 128, label smoothing
+    (https://github.com/kingqiuol/pytorch-template). For a GPU: 200 epochs of two passes each.
+    Not run in full here.
+
+        python main.py --recipe tricks
+        python main.py --recipe tricks --model wrn_40_10
+    """
+    return TrainConfig(
+        recipe="tricks",
+        model="resnet50",
+        init="kaiming",
+        epochs=200,
+        augment="crop,flip,rotation:15,autoaugment,erasing:0.5",
+        schedule="cosine",
+        warmup_epochs=5.0,
+        sam_rho=2.0,
+        sam_adaptive=True,
+        tta="shifts",
+    )
+
+
+def long() -> TrainConfig:
+    """200 epochs for a GPU: ResNet-50 with SGD at 0.1, a cosine, AutoAugment, erasing and averaged weights.
+
+    The series reaches 81.5 % with these augmentations and without averaging; not run in full here.
+
+        python main.py --recipe long --resume auto --name long
+    """
+    return TrainConfig(
+        recipe="long",
+        model="resnet50",
+        epochs=200,
+        augment="crop,flip,autoaugment,erasing:0.5",
+        schedule="cosine",
+        warmup_epochs=5.0,
+        ema_decay=0.999,
+    )
 
 
 def lab() -> TrainConfig:
     """The AI Studio lab: Paddle's ResNet as it comes, Adam at 0.001, batch 256, no augmentation.
 
     The lab reports 34.69 % after 20 epochs and over ten hours on a laptop's CPU;
-    it does not say which ResNet it drew.
+    it does not say which ResNet it drew. Here 40.8 % within an hour on two cores.
 
         python main.py --recipe lab --model resnet18 --epochs 20
     """
@@ -62,7 +135,9 @@ def quick() -> TrainConfig:
     )
 
 
-RECIPES: dict[str, Callable[[], TrainConfig]] = {"default": default, "lab": lab, "quick": quick}
+RECIPES: dict[str, Callable[[], TrainConfig]] = {
+    recipe.__name__: recipe for recipe in (default, baseline, tricks, long, lab, quick)
+}
 
 
 def recipe(name: str) -> TrainConfig:

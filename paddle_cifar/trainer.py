@@ -11,36 +11,28 @@ from typing import Any
 
 import paddle
 
-from paddle_cifar import checkpoint
+from paddle_cifar import checkpoint, distributed
+from paddle_cifar.assembly import build_loaders, build_model, initial_network
 from paddle_cifar.callbacks import WeightAverage
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.data.augment import build_augmentations, build_mixing
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_datasets
-from paddle_cifar.data.loader import BatchLoader, normalise
-from paddle_cifar.data.sizes import epoch_sides
-from paddle_cifar.data.split import held_out_images
 from paddle_cifar.environment import choose_device, machine_summary, versions
 from paddle_cifar.errors import RunError
-from paddle_cifar.evaluation import evaluate_model, evaluate_views, evaluation_batches, summary_line
+from paddle_cifar.evaluation import evaluate_model, evaluate_views, summary_line
 from paddle_cifar.fit import fit, run_clock
-from paddle_cifar.metrics import build_metrics
-from paddle_cifar.models import build_network
-from paddle_cifar.models.initial import initialise
 from paddle_cifar.models.sides import check_sides
 from paddle_cifar.models.summary import count_parameters
-from paddle_cifar.optim import SharpnessAware, build_loss, build_optimizer, build_schedule
-from paddle_cifar.precision import amp_configs, choose_arithmetic, restore_scaler
-from paddle_cifar.runs import RunFolder, open_run
-
-# How many training images airbench's networks see before the first step; more change nothing.
-WHITENING_IMAGES = 2000
+from paddle_cifar.optim.shared import synchronised_norms
+from paddle_cifar.precision import choose_arithmetic, restore_scaler
+from paddle_cifar.rendezvous import held, load_together, open_together
+from paddle_cifar.runs import RunFolder
 
 
 def train(
     config: TrainConfig, given: dict[str, Any] | None = None, started: float | None = None
 ) -> dict[str, Any]:
-    """Train, evaluate and save one network.
+    """Train, evaluate and save one network; as one of several processes where a launcher started them.
 
     Args:
         config: every setting of the run.
@@ -48,17 +40,18 @@ def train(
         started: ``time.perf_counter()`` when the command began, for ``seconds`` in the result.
 
     Returns:
-        The contents of result.json.
+        The contents of result.json (empty for a run that is finished already, unless this is the writer).
 
     Raises:
         RunError, UsageError: one line that says what is wrong.
     """
     started = time.perf_counter() if started is None else started
-    run, config, resumed = open_run(config, given or {})
-    if resumed and run.result.exists():
+    distributed.start()
+    run, config, resumed, finished = open_together(config, given or {})
+    if finished:
         print(f"{run.path} is finished already; see {run.result}")
-        return read_result(run)
-    with run.locked():
+        return read_result(run) if distributed.is_writer() else {}
+    with held(run):
         return _train(run, config, resumed, started)
 
 
@@ -71,7 +64,7 @@ def read_result(run: RunFolder) -> dict[str, Any]:
 
 
 def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -> dict[str, Any]:
-    saved = checkpoint.load_newest(run.saved()) if resumed else None
+    saved = load_together(lambda: checkpoint.load_newest(run.saved())) if resumed else None
     progress = saved.progress if saved else {}
     clock = run_clock(started, progress)
     try:
@@ -80,8 +73,9 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
             print(f"warning: {note}", file=sys.stderr)
         train_set, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
         check_same_data(progress, train_set.sha256)
+        distributed.wait_for_all()  # one may have downloaded the data
         train_loader, eval_loader, test_loader = build_loaders(config, train_set, test_set)
-        network = initial_network(config, train_loader)
+        network = synchronised_norms(initial_network(config, train_loader), device)
         check_sides(network, config.model, train_loader.sides)
         engine, precision, why = choose_arithmetic(network, device, config.engine, config.precision)
         model = build_model(config, network, precision, steps_per_epoch=len(train_loader))
@@ -92,7 +86,9 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
             checkpoint.restore(saved, network, model._optimizer, average)
             restore_scaler(model, progress)
     except BaseException:
-        run.discard_unstarted()
+        if distributed.is_writer():
+            run.discard_unstarted()
+        distributed.give_up()
         raise
 
     announce(config, run, why, network, train_set, progress)
@@ -101,15 +97,13 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
     history, throughput = fit(config, run, model, *loaders, progress, clock, constants, average)
     row = history.rows[-1]
     if config.val_split:
-        best = checkpoint.load(run.best)
+        best = load_together(lambda: checkpoint.load(run.best))
         checkpoint.restore(checkpoint.evaluated(best), network, model._optimizer)
         row = history.rows[best.progress["epochs"] - 1]
     elif average is not None:
         average.swap()
     scores = evaluate_model(model, test_loader)
     views = evaluate_views(network, test_loader, config.tta)
-    model.save(str(run.path / "final"))
-
     result = {
         **scores,
         **views,
@@ -126,12 +120,16 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         "test_images": min(len(test_set), len(test_loader) * config.batch_size),
         "limit_steps": config.limit_steps,
         "seed": config.seed,
+        "processes": distributed.RANKS,
         "engine": engine,
         "precision": precision,
         "versions": versions(),
         "machine": machine_summary(device),
         **constants,
     }
+    if not distributed.is_writer():
+        return result
+    model.save(str(run.path / "final"))
     checkpoint.write_json(run.result, result)
     print(f"{result['test_images']:,} test images of {config.dataset}: {summary_line(scores)}")
     if views:
@@ -161,100 +159,6 @@ def check_same_data(progress: dict[str, Any], sha256: str) -> None:
         )
 
 
-def build_loaders(
-    config: TrainConfig, train_set: Cifar100, test_set: Cifar100
-) -> tuple[BatchLoader, BatchLoader, BatchLoader]:
-    """Training batches, those evaluated after each epoch, and the test batches.
-
-    After each epoch the images held out are evaluated, or, when there are none, the
-    test images: then that curve is only shown, nothing is chosen by it.
-    """
-    images, labels = train_set.images, train_set.fine_labels
-    limits = (config.batch_size, config.limit_steps)
-    test_loader = eval_loader = evaluation_batches(test_set.images, test_set.fine_labels, *limits)
-    if config.holds_out:
-        kept, held_out = held_out_images(labels, config.val_split, config.kfold, config.fold, config.seed)
-        eval_loader = evaluation_batches(images[held_out], labels[held_out], *limits)
-        images, labels = images[kept], labels[kept]
-    train_loader = BatchLoader(
-        images,
-        labels,
-        config.batch_size,
-        build_augmentations(config.augment),
-        build_mixing(config.augment),
-        epoch_sides(config.sizes, config.epochs),
-        shuffle=True,
-        drop_last=config.drop_last,
-        seed=config.seed,
-        limit_steps=config.limit_steps,
-    )
-    return train_loader, eval_loader, test_loader
-
-
-def initial_network(config: TrainConfig, train_loader: BatchLoader) -> paddle.nn.Layer:
-    """The network with the weights a run begins with; they follow from the seed."""
-    paddle.seed(config.seed)
-    network = build_network(config.model, config.stem)
-    initialise(network, config.init, config.init_scale)
-    if hasattr(network, "whiten"):
-        network.whiten(normalise(train_loader.images[:WHITENING_IMAGES]))
-    return network
-
-
-def build_model(
-    config: TrainConfig,
-    network: paddle.nn.Layer,
-    precision: str,
-    steps_per_epoch: int,
-    lr_scheduler: paddle.optimizer.lr.LRScheduler | None = None,
-) -> paddle.Model:
-    """``paddle.Model`` of the network, prepared with optimizer, loss and metrics.
-
-    ``lr_scheduler`` takes the place of the config's rate and schedule.
-    """
-    lr_scheduler = lr_scheduler or build_schedule(
-        config.schedule,
-        config.lr,
-        total_steps=config.epochs * steps_per_epoch,
-        warmup_steps=round(config.warmup_epochs * steps_per_epoch),
-        power=config.schedule_power,
-        hold_share=config.hold_share,
-    )
-    optimizer = build_optimizer(
-        config.optimizer,
-        network,
-        lr_scheduler,
-        config.weight_decay,
-        config.momentum,
-        config.grad_clip,
-        config.head_lr,
-        config.norm_lr,
-        config.lookahead_steps,
-        config.lookahead_share,
-        config.muon_steps,
-        config.muon_renormalize,
-    )
-    loss = build_loss(config.loss, config.label_smoothing, config.focal_gamma)
-    if config.sam_rho:
-        if precision == "fp16":  # chosen by itself, for a GPU without bf16
-            raise RunError("--sam-rho cannot scale the loss as fp16 needs it; add --precision float32")
-        SharpnessAware(optimizer, network, loss, config.sam_rho, config.sam_adaptive)
-    model = paddle.Model(
-        network,
-        paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
-        paddle.static.InputSpec([None], "int64", "label"),
-    )
-    model.prepare(
-        optimizer,
-        loss,
-        build_metrics(),
-        amp_configs=amp_configs(precision),
-    )
-    # paddle.Model makes its loss scaler at the first step; made here, a resumed run can restore it.
-    model._scaler = paddle.amp.GradScaler() if precision == "fp16" else None
-    return model
-
-
 def announce(
     config: TrainConfig,
     run: RunFolder,
@@ -268,7 +172,9 @@ def announce(
         "CIFAR-100" if config.dataset == "cifar100" else "the drawn stand-in (not CIFAR-100)"
     )
     print(f"{config.model} ({config.stem} stem, {count_parameters(network):,} parameters) on {data}")
-    print(f"{config.epochs} epochs, batch {config.batch_size}, {config.optimizer} at {config.lr:g}; {why}")
+    processes = f" over {distributed.RANKS} processes" if distributed.several() else ""
+    batch = f"batch {config.batch_size}{processes}"
+    print(f"{config.epochs} epochs, {batch}, {config.optimizer} at {config.lr:g}; {why}")
     if progress:
         print(f"resuming {run.path} in epoch {progress['epochs'] + 1} after step {progress['step']}")
     print(f"run folder: {run.path}", flush=True)

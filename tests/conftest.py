@@ -54,6 +54,6 @@ def command():
 
 # A run small enough to be trained many times: 500 images, a network of 60,000 parameters.
 SMALL_RUN = (
-    "--dataset synthetic --synthetic-size 500 --model lenet --batch-size 64 --epochs 3 --lr 0.02 "
-    "--log-freq 5 --engine paddle"
+    "--recipe baseline --dataset synthetic --synthetic-size 500 --model lenet --batch-size 64 --epochs 3 "
+    "--lr 0.02 --weight-decay 0.005 --log-freq 5 --engine paddle"
 ).split()

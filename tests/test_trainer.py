@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from paddle_cifar import checkpoint
+from paddle_cifar.assembly import build_loaders
 from paddle_cifar.cli import main
+from paddle_cifar.config import TrainConfig
+from paddle_cifar.data.load import load_datasets
 from paddle_cifar.runs import RunFolder
 from tests.conftest import ROOT, SMALL_RUN
 
@@ -379,3 +382,15 @@ def test_training_starts_soon(tmp_path):
     process.kill()
     process.wait()
     assert seconds < 8
+
+
+def test_curve_is_measured_on_images_as_small_as_those_trained_on():
+    train_set, test_set = load_datasets("synthetic", synthetic_size=500)
+    config = TrainConfig(dataset="synthetic", epochs=4, sizes="16:0.5,32:0.5", batch_size=100)
+    train_loader, eval_loader, test_loader = build_loaders(config, train_set, test_set)
+    eval_loader.set_epoch(1)
+    assert next(iter(eval_loader))[0].shape == (100, 3, 16, 16)
+    eval_loader.set_epoch(2)
+    assert next(iter(eval_loader))[0].shape == (100, 3, 32, 32)
+    assert [train_loader.side(epoch) for epoch in range(4)] == [16, 16, 32, 32]
+    assert next(iter(test_loader))[0].shape == (100, 3, 32, 32)

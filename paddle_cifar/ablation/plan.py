@@ -126,7 +126,7 @@ def _planned(row: Row, settings: dict[str, Any], seed: int, to: str) -> PlannedR
     place = {"seed": seed, "name": f"{folder_name(row.label)}-s{seed}", "output": to, "resume": "auto"}
     # One checkpoint: a study of resnet18 with many rows would fill the disk.
     settings = {**settings, **place, "keep": 1}
-    config = dataclasses.replace(recipe(settings.get("recipe", "default")), **settings)
+    config = dataclasses.replace(recipe(settings.get("recipe", "baseline")), **settings)
     return PlannedRun(row, config, settings)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_cifar import distributed
 from paddle_cifar.callbacks.throughput import Throughput
 from paddle_cifar.checkpoint import write_atomically
 from paddle_cifar.data.loader import BatchLoader
@@ -36,6 +37,7 @@ class History(paddle.callbacks.Callback):
     Args:
         path: history.csv.
         loader: the training batches, told where to start.
+        eval_loader: those evaluated after each epoch, told which one it is.
         throughput: measures the steps.
         split: what the evaluation in ``fit`` sees, "val" or "test".
         seed: of the run.
@@ -46,13 +48,15 @@ class History(paddle.callbacks.Callback):
         self,
         path: Path,
         loader: BatchLoader,
+        eval_loader: BatchLoader,
         throughput: Throughput,
         split: str = "test",
         seed: int = 0,
         progress: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.path, self.loader, self.throughput = path, loader, throughput
+        self.path, self.throughput = path, throughput
+        self.loader, self.eval_loader = loader, eval_loader
         self.split, self.seed = split, seed
         progress = progress or {}
         self.rows: list[Row] = list(progress.get("rows", []))
@@ -72,6 +76,10 @@ class History(paddle.callbacks.Callback):
     def global_step(self) -> int:
         """Training steps done since the run began."""
         return self.epoch * len(self.loader) + self.step
+
+    def side(self, epoch: int) -> int:
+        """The side of the images in an epoch, in pixels."""
+        return self.loader.side(epoch)
 
     def progress(self) -> dict[str, Any]:
         """The position as JSON values, for a checkpoint."""
@@ -94,13 +102,17 @@ class History(paddle.callbacks.Callback):
             restore_metrics(self.model._metrics, self._metrics)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tell the loader which epoch to draw, and from where."""
+        """Tell the loaders which epoch to draw, and from where."""
         self.loader.set_epoch(self.epoch, self.step)
+        self.eval_loader.set_epoch(self.epoch)
         self._began = time.perf_counter()
 
     def on_train_batch_begin(self, step: int, logs: dict[str, Any] | None = None) -> None:
-        """Dropout and the like follow from (seed, epoch, step) alone, as order and augmentation do."""
-        entropy = np.random.SeedSequence((self.seed, self.epoch, self.step))
+        """Dropout and the like follow from (seed, epoch, step) alone, as order and augmentation do.
+
+        And from the process, where there are several; numpy gives rank 0 what it gives without a rank.
+        """
+        entropy = np.random.SeedSequence((self.seed, self.epoch, self.step, distributed.RANK))
         paddle.seed(int(entropy.generate_state(1)[0]))
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
@@ -125,6 +137,8 @@ class History(paddle.callbacks.Callback):
             }
         )
         self.step, self._train, self._earlier_seconds = 0, {}, 0.0
+        if not distributed.is_writer():
+            return
         try:
             write_history(self.path, self.rows)
         except RunError as error:  # open in a spreadsheet, perhaps; the checkpoint holds the rows too

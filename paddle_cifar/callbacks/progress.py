@@ -33,7 +33,7 @@ class ProgressLog(paddle.callbacks.Callback):
         self._began = 0.0  # of the first epoch of this process
         self._epoch_began = 0.0
         self._drawn = 0.0
-        self._steps_done = self._epoch_images = 0  # of this process
+        self._pixels_done = self._epoch_images = 0  # of this process
 
     def _print(self, text: str, end: str = "\n") -> None:
         print(text, end=end, file=self.stream, flush=True)
@@ -43,11 +43,13 @@ class ProgressLog(paddle.callbacks.Callback):
         self._epoch_began = time.perf_counter()
         self._began = self._began or self._epoch_began
         self._epoch_images = 0
-        self._print(f"Epoch {self.history.epoch + 1}/{self.epochs}")
+        side = self.history.side(self.history.epoch)
+        size = "" if side == self.history.side(self.epochs - 1) else f" on {side}x{side} pixels"
+        self._print(f"Epoch {self.history.epoch + 1}/{self.epochs}{size}")
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """Redraw the bar on a terminal; elsewhere print a line every ``log_freq`` steps and at the last."""
-        self._steps_done += 1
+        self._pixels_done += self.history.side(self.history.epoch) ** 2
         self._epoch_images += (logs or {})["batch_size"]
         done, steps = self.history.step, self.params["steps"]
         if self.on_terminal:
@@ -73,9 +75,11 @@ class ProgressLog(paddle.callbacks.Callback):
         )
 
     def _seconds_left(self, steps: int) -> float:
-        """From the pace of this process so far, its evaluations included."""
+        """From the pace of this process so far, evaluations included; a step's time goes by its pixels."""
         elapsed = time.perf_counter() - self._began
-        return elapsed / self._steps_done * (self.epochs * steps - self.history.global_step)
+        epoch, side = self.history.epoch, self.history.side
+        whole_epochs = sum(side(number) ** 2 for number in range(epoch, self.epochs)) * steps
+        return elapsed / self._pixels_done * (whole_epochs - side(epoch) ** 2 * self.history.step)
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
         """Sum the epoch up in one line."""

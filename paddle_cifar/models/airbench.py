@@ -1,7 +1,7 @@
 """Small networks made for short training runs, after Keller Jordan's CIFAR-10 airbench (arXiv:2404.00498).
 
 What makes them learn in few epochs: a first convolution that whitens 2x2 patches and is not trained, so that
-no step is spent on finding edges; later filters that begin as identities; norms without a scale; and global
+no step is spent on finding edges; later filters that begin as identities; norms that only shift; and global
 max pooling. Here SiLU stands for GELU.
 """
 
@@ -21,10 +21,14 @@ EIGENVALUE_FLOOR = 5e-4  # keeps directions that hold hardly anything but noise 
 
 
 class BatchNorm(nn.BatchNorm2D):
-    """A norm with a trained shift and no scale; its running statistics follow within a few steps."""
+    """A norm whose scale stays one; its running statistics follow within a few steps.
+
+    Paddle computes no gradient of the shift where the scale is frozen or absent, so it has one: of zero.
+    """
 
     def __init__(self, channels: int) -> None:
-        super().__init__(channels, momentum=0.8, epsilon=1e-8, weight_attr=False)
+        super().__init__(channels, momentum=0.8, epsilon=1e-8)
+        self.weight.register_hook(lambda gradient: gradient * 0)
 
 
 def _convolution(in_channels: int, channels: int) -> nn.Conv2D:

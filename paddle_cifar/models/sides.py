@@ -23,7 +23,7 @@ def check_sides(network: paddle.nn.Layer, name: str, sides: Sequence[int]) -> No
                 network(paddle.zeros([1, 3, side, side]))
     except (ValueError, RuntimeError) as error:
         raise UsageError(
-            f"--sizes: {name} does not take {side}x{side} images; use larger sides or another --model"
+            f"--sizes: {name} does not take {side}x{side} images; add --sizes 32, or choose another --model"
         ) from error
     finally:
         network.train() if training else network.eval()

@@ -53,6 +53,18 @@ def test_whitening_is_not_trained():
     assert {name for name in frozen if not name.endswith(("_mean", "_variance"))} == {"whitening.weight"}
 
 
+def test_norms_learn_their_shift_alone():
+    network = Airbench(SMALL)
+    optimizer = paddle.optimizer.SGD(0.1, parameters=network.parameters())
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network(paddle.randn([4, 3, 32, 32])).square().sum().backward()
+    optimizer.step()
+    for name, value in network.state_dict().items():
+        if ".norm" in name and not name.endswith(("_mean", "_variance")):
+            moved = float((value - before[name]).abs().max())
+            assert (moved > 0) == name.endswith("bias"), name
+
+
 @pytest.mark.parametrize("side", [17, 20, 24, 32])
 def test_takes_smaller_images(side):
     assert Airbench(SMALL)(paddle.randn([2, 3, side, side])).shape == [2, 100]

@@ -61,9 +61,9 @@ PARAMS = {
     "se_resnet50": 26_236_244,
     "stochastic_depth_resnet18": 11_220_132,
     "stochastic_depth_resnet50": 23_705_252,
-    "airbench_64_256_256": 1_994_392,
-    "airbench_64_256_768": 7_944_856,
-    "airbench_resnet_128_384_576": 11_442_648,
+    "airbench_64_256_256": 1_995_544,
+    "airbench_64_256_768": 7_947_032,
+    "airbench_resnet_128_384_576": 11_445_912,
 }
 
 # Torchvision's published counts for ImageNet, and the inputs of the last layer. shufflenet_v2_x2_0

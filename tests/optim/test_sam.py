@@ -3,13 +3,13 @@ import paddle
 import pytest
 from paddle import nn
 
+from paddle_cifar.assembly import build_model
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.engine import apply_engine
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.models import build_network
 from paddle_cifar.optim import SharpnessAware, build_loss, build_optimizer
 from paddle_cifar.optim.sam import frozen_statistics
-from paddle_cifar.trainer import build_model
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(8, 5))
