@@ -14,14 +14,18 @@ import typing
 from collections.abc import Sequence
 from typing import Any
 
+from paddle_cifar import distributed
 from paddle_cifar.ablation.studies import STUDIES
 from paddle_cifar.commands import COMMANDS
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.errors import RunError, UsageError
+from paddle_cifar.recipes import recipe
 from paddle_cifar.report import LANGUAGES
+from paddle_cifar.use_flags import RUN_OR_PRETRAINED, add_use_commands
 
 FIELDS = {field.name: field for field in dataclasses.fields(TrainConfig)}
 TYPES = typing.get_type_hints(TrainConfig)
+DEFAULT = recipe("default")  # its values are shown in --help
 DATA_FLAGS = ("dataset", "data_file", "synthetic_size", "debug")
 EVALUATE_FLAGS = (
     "data_file",
@@ -47,6 +51,10 @@ ABLATE_FLAGS = tuple(name for name in FIELDS if name not in "name output resume 
 EXAMPLES = {
     "train": "python main.py --epochs 20 --lr 0.01",
     "evaluate": "python main.py evaluate --run outputs/my-run",
+    "predict": "python main.py predict cat.jpg photos/ --run outputs/my-run",
+    "export": "python main.py export --run outputs/my-run --format onnx",
+    "demo": "python main.py demo --run outputs/my-run --lang zh",
+    "pack": "python main.py pack --run outputs/my-run --to paddle_cifar/weights/cifar100.safetensors",
     "report": "python main.py report --run outputs/my-run",
     "compare": "python main.py compare --runs outputs/first outputs/second",
     "models": "python main.py models",
@@ -68,12 +76,11 @@ class Parser(argparse.ArgumentParser):
 def add_flags(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
     """Add a flag for each named field of TrainConfig; one that is not given leaves no trace."""
     for name in names:
-        field = FIELDS[name]
+        field, shown = FIELDS[name], getattr(DEFAULT, name)
         arguments: dict[str, Any] = {
             "dest": name,
             "default": argparse.SUPPRESS,
-            "help": field.metadata["help"]
-            + ("" if field.default == "" or field.default is False else f" [{field.default}]"),
+            "help": field.metadata["help"] + ("" if shown == "" or shown is False else f" [{shown}]"),
         }
         if TYPES[name] is bool:
             arguments["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
@@ -107,14 +114,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     command("train", "train, evaluate and save a network (the default command)", list(FIELDS))
     evaluate = command("evaluate", "measure a trained network on the test images", (*EVALUATE_FLAGS, "tta"))
-    evaluate.add_argument("--run", required=True, metavar="PATH", help="folder of the run, outputs/<name>")
     evaluate.add_argument("--logits", action="store_true", help="also store logits and labels in logits.npz")
+    demo = add_use_commands(command)
+    evaluate.add_argument("--run", **RUN_OR_PRETRAINED)
     report = command("report", "write report.html of a run, and its figures for VisualDL", EVALUATE_FLAGS)
     report.add_argument("--run", required=True, metavar="PATH", help="folder of the run, outputs/<name>")
     compare = command("compare", "put several runs into one table and one chart", EVALUATE_FLAGS)
     compare.add_argument("--runs", required=True, nargs="+", metavar="PATH", help="folders of the runs")
     compare.add_argument("--to", metavar="PATH", help="folder to write [comparison, beside the first run]")
-    for sub in (report, compare):
+    for sub in (report, compare, demo):
         sub.add_argument("--lang", default="en", metavar="|".join(LANGUAGES), help="language of it [en]")
     models = command("models", "list the networks with parameters, size and cost", ("stem", "debug"))
     models.add_argument("names", nargs="*", metavar="MODEL", help="only these networks")
@@ -152,7 +160,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.insert(0, "train")
     try:
         given = vars(build_parser().parse_args(arguments))
-        COMMANDS[given.pop("command")](given)
+        if (command := given.pop("command")) != "train":
+            distributed.refuse(command)
+        COMMANDS[command](given)
         return 0
     except KeyboardInterrupt:
         return _fail("\ninterrupted", 130)

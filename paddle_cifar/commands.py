@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from paddle_cifar import distributed
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.environment import check_builds, installed_builds
-from paddle_cifar.errors import unknown_name
+from paddle_cifar.errors import UsageError, unknown_name
 from paddle_cifar.models import MODEL_NAMES, check_model
 from paddle_cifar.recipes import recipe
 from paddle_cifar.report import LANGUAGES
 from paddle_cifar.runs import resumed_run
+from paddle_cifar.use_commands import run_demo, run_export, run_pack, run_predict
 
 STARTED = time.perf_counter()
 
@@ -22,7 +24,8 @@ STARTED = time.perf_counter()
 def run_train(given: dict[str, Any]) -> None:
     """Train with the recipe's settings, changed by the flags given."""
     config = dataclasses.replace(recipe(given.get("recipe", "default")), **given)
-    resumed = resumed_run(config, given)
+    # Several processes must meet before one of them may fail over what it finds, so they look later.
+    resumed = None if distributed.several() else resumed_run(config, given)
     prepare((resumed[1] if resumed else config).threads)
     from paddle_cifar.trainer import train
 
@@ -30,17 +33,21 @@ def run_train(given: dict[str, Any]) -> None:
 
 
 def run_evaluate(given: dict[str, Any]) -> None:
-    """Evaluate a run, print and store its scores."""
-    folder, keep_logits = Path(given.pop("run")), given.pop("logits")
+    """Evaluate a run, print and store its scores; without a run the pretrained weights, storing nothing."""
+    run, keep_logits = given.pop("run"), given.pop("logits")
+    if keep_logits and run is None:
+        raise UsageError("--logits are stored in the folder of a run; add --run outputs/<name>")
     dataclasses.replace(TrainConfig(), **given)  # refuses impossible values before Paddle is imported
     prepare(given.get("threads", 0))
     from paddle_cifar.evaluation import evaluate_run, summary_line
+    from paddle_cifar.pretrained import evaluate_pretrained
 
-    evaluation = evaluate_run(folder, given, keep_logits)
+    evaluation = evaluate_run(Path(run), given, keep_logits) if run else evaluate_pretrained(given)
     print(f"{evaluation['images']:,} test images of {evaluation['dataset']}: {summary_line(evaluation)}")
     if "tta" in evaluation:
         print(f"mean of views ({evaluation['tta']['views']}): {summary_line(evaluation['tta'])}")
-    print(f"saved in {folder / 'evaluation.json'}")
+    if run:
+        print(f"saved in {Path(run) / 'evaluation.json'}")
 
 
 def run_report(given: dict[str, Any]) -> None:
@@ -159,6 +166,10 @@ def prepare(threads: int = 0) -> None:
 COMMANDS: dict[str, Callable[[dict[str, Any]], None]] = {
     "train": run_train,
     "evaluate": run_evaluate,
+    "predict": run_predict,
+    "export": run_export,
+    "pack": run_pack,
+    "demo": run_demo,
     "report": run_report,
     "compare": run_compare,
     "models": run_models,

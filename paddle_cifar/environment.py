@@ -23,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
+from paddle_cifar import distributed
 from paddle_cifar.engine.cpu import has_avx2
 from paddle_cifar.errors import RunError, UsageError
 
@@ -61,8 +62,12 @@ def available_cores() -> int:
 
 
 def set_threads(threads: int) -> None:
-    """Set the number of OpenMP threads (0: all cores). Has an effect only before Paddle is imported."""
-    os.environ["OMP_NUM_THREADS"] = str(threads or available_cores())
+    """Set the number of OpenMP threads (0: all cores, or this process's share of them).
+
+    Has an effect only before Paddle is imported.
+    """
+    share = max(1, available_cores() // distributed.local_ranks())
+    os.environ["OMP_NUM_THREADS"] = str(threads or share)
 
 
 def help_mkl() -> None:
@@ -81,7 +86,8 @@ def import_paddle(threads: int = 0) -> ModuleType:
     if threads > (most := 4 * available_cores()):
         raise UsageError(f"--threads is {threads}; more than {most} only get into each other's way here")
     if "paddle" not in sys.modules:
-        if threads or "OMP_NUM_THREADS" not in os.environ:
+        # Paddle's launcher, having imported Paddle, passes its one thread on.
+        if threads or "OMP_NUM_THREADS" not in os.environ or distributed.several():
             set_threads(threads)
         help_mkl()
         os.environ.setdefault("GLOG_minloglevel", "2")
@@ -130,7 +136,7 @@ def choose_device(device: str) -> tuple[str, list[str]]:
     """Resolve ``auto|cpu|gpu`` to Paddle's device name, and say what looks wrong.
 
     Returns:
-        ("cpu" or "gpu:0", warnings). Raises RunError when a GPU is asked for and absent.
+        ("cpu" or "gpu:<number>", warnings). Raises RunError when a GPU is asked for and absent.
     """
     paddle = import_paddle()
     gpu_build = paddle.device.is_compiled_with_cuda()
@@ -145,7 +151,7 @@ def choose_device(device: str) -> tuple[str, list[str]]:
         )
     if not gpu_build and has_nvidia_gpu():
         notes.append(f"this machine has an NVIDIA GPU but Paddle's CPU build; to use it: {SWITCH_TO_GPU}")
-    chosen = "gpu:0" if gpus and device != "cpu" else "cpu"
+    chosen = f"gpu:{distributed.OWN_GPU}" if gpus and device != "cpu" else "cpu"
     paddle.device.set_device(chosen)
     return chosen, notes
 

@@ -13,13 +13,15 @@ import paddle
 from paddle.metric import Metric
 
 from paddle_cifar import checkpoint
+from paddle_cifar.callbacks.shared import shared_figures
 from paddle_cifar.config import TrainConfig
+from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.runs import RunFolder
-from paddle_cifar.trained import load_trained
+from paddle_cifar.trained import Trained, load_trained
 from paddle_cifar.tta import AveragedViews
 
 
@@ -53,16 +55,25 @@ class CollectLogits(Metric):
 
 def evaluate_model(model: paddle.Model, loader: BatchLoader) -> dict[str, float]:
     """Top-1, top-5 and superclass accuracy (fractions) and mean loss (nats) over all images of ``loader``."""
-    logs = model.evaluate(loader, verbose=0)
+    logs = model.evaluate(loader, verbose=0, callbacks=shared_figures())
     scores = {name: float(logs[name]) for name in ("acc_top1", "acc_top5", "acc_coarse")}
     return {**scores, "loss": float(logs["mean_loss"])}
 
 
 def evaluation_batches(
-    images: np.ndarray, labels: np.ndarray, batch_size: int, limit_steps: int = 0
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int,
+    limit_steps: int = 0,
+    sides: Sequence[int] = (),
+    part: tuple[int, int] = (0, 1),
 ) -> BatchLoader:
-    """Batches as every evaluation sees them: all images once, in order, not augmented."""
-    return BatchLoader(images, labels, batch_size, limit_steps=limit_steps)
+    """Batches as every evaluation sees them: all images once, in order, not augmented.
+
+    ``sides`` is for the curve of a run that trains on smaller images first: a network that has only seen
+    those says little about large ones.
+    """
+    return BatchLoader(images, labels, batch_size, limit_steps=limit_steps, sides=sides, part=part)
 
 
 def evaluate_network(
@@ -117,11 +128,26 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
     if not os.access(folder, os.W_OK):
         raise RunError(f"cannot write evaluation.json to {folder}; make the folder writable")
     trained = load_trained(run, config)
+    evaluation, test_set, logits = evaluate_trained(trained, config)
+    checkpoint.write_json(run.path / "evaluation.json", evaluation)
+    if keep_logits:
+        np.savez_compressed(
+            run.path / "logits.npz", logits=logits, labels=test_set.fine_labels[: len(logits)]
+        )
+    return evaluation
+
+
+def evaluate_trained(trained: Trained, config: TrainConfig) -> tuple[dict[str, Any], Cifar100, np.ndarray]:
+    """Evaluate a network on the test images of ``config``.
+
+    Returns:
+        The contents of evaluation.json, the test set, and the logits (N, 100) of the single view.
+    """
     _, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
     loader = evaluation_batches(test_set.images, test_set.fine_labels, config.batch_size, config.limit_steps)
     logits = CollectLogits()
     evaluation = {
-        **evaluate_network(trained.network, loader, [logits] if keep_logits else []),
+        **evaluate_network(trained.network, loader, [logits]),
         **evaluate_views(trained.network, loader, config.tta),
         "images": min(len(test_set), len(loader) * config.batch_size),
         "dataset": config.dataset,
@@ -131,10 +157,4 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
         "engine": trained.engine,
         "precision": trained.precision,
     }
-    checkpoint.write_json(run.path / "evaluation.json", evaluation)
-    if keep_logits:
-        collected = np.concatenate(logits.batches)
-        np.savez_compressed(
-            run.path / "logits.npz", logits=collected, labels=test_set.fine_labels[: len(collected)]
-        )
-    return evaluation
+    return evaluation, test_set, np.concatenate(logits.batches)

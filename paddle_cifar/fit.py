@@ -8,6 +8,7 @@ from typing import Any
 
 import paddle
 
+from paddle_cifar import distributed
 from paddle_cifar.callbacks import (
     Checkpoints,
     History,
@@ -17,6 +18,7 @@ from paddle_cifar.callbacks import (
     Throughput,
     VisualDLLog,
     WeightAverage,
+    shared_figures,
 )
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.loader import BatchLoader
@@ -28,7 +30,7 @@ from paddle_cifar.runs import RunFolder
 
 HPARAMS = (
     *("dataset", "model", "stem", "recipe", "epochs", "batch_size", "lr", "optimizer", "schedule"),
-    *("weight_decay", "label_smoothing", "augment", "seed"),
+    *("weight_decay", "label_smoothing", "augment", "sizes", "ema_decay", "seed"),
 )
 
 
@@ -59,9 +61,8 @@ def fit(
         RunError: for a loss that is not finite, a full disk, too little memory.
     """
     throughput = Throughput(progress.get("step_images", 0), progress.get("step_seconds", 0.0))
-    history = History(
-        run.history, train_loader, throughput, "val" if config.holds_out else "test", config.seed, progress
-    )
+    split = "val" if config.holds_out else "test"
+    history = History(run.history, train_loader, eval_loader, throughput, split, config.seed, progress)
     hparams = {name: getattr(config, name) for name in HPARAMS}
     sample = train_loader.sample(64)
     vdl = VisualDLLog(run.vdl, history, config.log_freq, hparams, sample, progress.get("vdl_bytes", 0))
@@ -75,21 +76,23 @@ def fit(
             "seconds": clock(),
             "step_images": throughput.images,
             "step_seconds": throughput.seconds,
-            "vdl_bytes": vdl.bytes_written(),
+            "vdl_bytes": vdl.bytes_written() if distributed.is_writer() else 0,
         }
 
     if progress:
         follow(progress.get("engine_choices", {}))
     guard = SkipNonFiniteLoss if config.on_nan == "skip" else StopOnNonFiniteLoss
     averages = [average] if average is not None else []
-    with StopSignals() as stop:
+    curves = [vdl] if distributed.is_writer() else []
+    with StopSignals(shared=distributed.several()) as stop:
         callbacks = [
+            *shared_figures(stop),  # the others act on the figures of all processes
             throughput,
             guard(history),  # before history takes anything over
             history,
             *averages,  # before those that look at the weights after an evaluation
             ProgressLog(history, config.epochs, config.log_freq),
-            vdl,
+            *curves,
             # Paddle would put it last; a checkpoint must see the rate of the next step.
             paddle.callbacks.LRScheduler(by_step=True),
             Checkpoints(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 from paddle_cifar.errors import RunError
+
+# A launcher of several processes repeats its SIGTERM three times within a second.
+REPEATED_SECONDS = 5.0
 
 
 class Interrupted(RunError):
@@ -26,10 +30,17 @@ class StopSignals:
 
     ``requested`` is the signal's number, 0 while none has come. Outside the main
     thread, where Python takes no signals, nothing is changed.
+
+    Args:
+        shared: the run has several processes, which must stop at the same step: a signal is
+            only ``noted`` until they have agreed on it (``SharedFigures`` sets ``requested``), and
+            one that comes again within five seconds is the launcher's, not a user's who insists.
     """
 
-    def __init__(self) -> None:
-        self.requested = 0
+    def __init__(self, shared: bool = False) -> None:
+        self.requested = self.noted = 0
+        self.shared = shared
+        self._noted_at = 0.0
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -45,7 +56,11 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.noted:
+            if self.shared and time.monotonic() - self._noted_at < REPEATED_SECONDS:
+                return
             os._exit(128 + number)
-        self.requested = number
+        self.noted, self._noted_at = number, time.monotonic()
+        if not self.shared:
+            self.requested = number
         os.write(2, b"\nstopping after this batch; once more to leave at once\n")

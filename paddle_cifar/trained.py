@@ -1,4 +1,4 @@
-"""A run's trained network, ready to evaluate or predict with."""
+"""A trained network, of a run or pretrained, ready to evaluate or predict with."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from paddle_cifar.runs import RunFolder
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """The network, ``which`` checkpoint it was loaded from ("best" or "last"), saved after how many
-    ``epochs``, and what runs it: ``engine``, ``precision``, and ``arithmetic``, a line with both and why.
+    """The network, ``which`` checkpoint it was loaded from ("best", "last" or "packaged"), saved after
+    how many ``epochs``, and what runs it: ``engine``, ``precision``, and ``arithmetic``, a line with
+    both and why.
     """
 
     network: paddle.nn.Layer
@@ -41,12 +42,27 @@ def load_trained(run: RunFolder, config: TrainConfig) -> Trained:
     Raises:
         RunError: without weights, or with those of another network or class count.
     """
-    state = checkpoint.load(run.best) if config.val_split else checkpoint.load_newest(run.saved())
+    state, which = best_or_last(run, config)
+    return ready(checkpoint.evaluated(state), config, which)
+
+
+def best_or_last(run: RunFolder, config: TrainConfig) -> tuple[checkpoint.Checkpoint, str]:
+    """The checkpoint that counts, and which it is: "best" or "last"."""
+    if config.val_split:
+        return checkpoint.load(run.best), "best"
+    return checkpoint.load_newest(run.saved()), "last"
+
+
+def ready(state: checkpoint.Checkpoint, config: TrainConfig, which: str) -> Trained:
+    """Put weights into a network, set up for the device that ``config`` asks for.
+
+    Raises:
+        RunError: for weights of another network or class count.
+    """
     device, notes = choose_device(config.device)
     for note in notes:
         print(f"warning: {note}", file=sys.stderr)
     network = build_network(config.model, config.stem)
-    checkpoint.restore(checkpoint.evaluated(state), network)
+    checkpoint.restore(state, network)
     engine, precision, arithmetic = choose_arithmetic(network, device, config.engine, config.precision)
-    which = "best" if config.val_split else "last"
     return Trained(network, which, int(state.progress["epochs"]), engine, precision, arithmetic)

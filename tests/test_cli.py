@@ -23,7 +23,7 @@ cli.build_parser(); assert not {"paddle", "numpy"} & set(sys.modules)"""
     subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=True)
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "find-lr", "ablate", "models", "stats"])
+@pytest.mark.parametrize("name", list(cli.EXAMPLES))
 def test_help_of_every_command_has_an_example(command, name):
     process = command(name, "--help")
     assert process.returncode == 0 and "example: python main.py" in process.stdout
@@ -44,6 +44,7 @@ def test_every_field_is_a_flag_with_the_configs_default():
         "debug": True,
     }
     text = parser._subparsers._group_actions[0].choices["train"].format_help()
+    assert "peak learning rate [0.01]" in text  # the value of the default recipe
     for field in TrainConfig.__dataclass_fields__:
         assert "--" + field.replace("_", "-") in text
 
@@ -67,7 +68,7 @@ def test_every_field_is_a_flag_with_the_configs_default():
         ("--learning-rate 1", "--learning-rate"),
         ("trian", "train"),
         ("models resnet81", "did you mean resnet"),
-        ("evaluate", "--run"),
+        ("evaluate --logits", "--run"),
         ("--name ../away", "--name"),
         ("--name a/b", "--name"),
         ("--seed 99999999999999999999", "--seed"),

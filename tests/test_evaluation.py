@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_cifar.assembly import build_loaders
 from paddle_cifar.cli import main
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.load import load_datasets
@@ -14,7 +15,6 @@ from paddle_cifar.data.loader import normalise
 from paddle_cifar.data.split import split_fold
 from paddle_cifar.runs import RunFolder
 from paddle_cifar.trained import load_trained
-from paddle_cifar.trainer import build_loaders
 from tests.conftest import SMALL_RUN
 
 

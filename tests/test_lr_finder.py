@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from paddle_cifar import find_lr, lr_finder
+from paddle_cifar.assembly import build_loaders, initial_network
 from paddle_cifar.cli import main
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.errors import RunError
@@ -15,7 +16,6 @@ from paddle_cifar.lr_finder import judge
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.models import build_network
 from paddle_cifar.recipes import recipe
-from paddle_cifar.trainer import build_loaders, initial_network
 
 CONFIG = replace(
     recipe("quick"), dataset="synthetic", synthetic_size=500, model="wrn_10_1", batch_size=16, engine="paddle"

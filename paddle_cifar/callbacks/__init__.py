@@ -12,6 +12,7 @@ from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.guards import SkipNonFiniteLoss, StopOnNonFiniteLoss
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.callbacks.progress import ProgressLog
+from paddle_cifar.callbacks.shared import SharedFigures, shared_figures
 from paddle_cifar.callbacks.throughput import Throughput
 from paddle_cifar.callbacks.visualdl import VisualDLLog
 
@@ -19,9 +20,11 @@ __all__ = [
     "Checkpoints",
     "History",
     "ProgressLog",
+    "SharedFigures",
     "SkipNonFiniteLoss",
     "StopOnNonFiniteLoss",
     "Throughput",
     "VisualDLLog",
     "WeightAverage",
+    "shared_figures",
 ]

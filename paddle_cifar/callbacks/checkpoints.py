@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddle_cifar import checkpoint
+from paddle_cifar import checkpoint, distributed
 from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.errors import RunError
@@ -79,7 +79,7 @@ class Checkpoints(paddle.callbacks.Callback):
             print(f"no better validation accuracy for {self.patience} epochs: stopping", flush=True)
             self.model.stop_training = self._finished = True
         state = self._save()
-        if best == len(rows):
+        if best == len(rows) and distributed.is_writer():
             checkpoint.save(state, self.run.best)
         self._leave_if_asked()
 
@@ -87,6 +87,8 @@ class Checkpoints(paddle.callbacks.Callback):
         progress = {**self.history.progress(), "finished": self._finished, **self.extra()}
         state = checkpoint.capture(self.model.network, self.model._optimizer, progress, self.average)
         self._refuse_ruined(state)
+        if not distributed.is_writer():
+            return state
         checkpoint.save(state, self.run.checkpoints / f"{self.history.global_step:08d}.safetensors")
         for old in self.run.saved()[self.keep :]:
             with contextlib.suppress(OSError):  # Windows, while a virus scanner looks at it
@@ -105,10 +107,10 @@ class Checkpoints(paddle.callbacks.Callback):
     def _leave_if_asked(self) -> None:
         if self.stop.requested:
             where = f"epoch {self.history.epoch + 1}, step {self.history.step}"
-            raise Interrupted(
-                self.stop.requested,
-                f"stopped at {where}, saved; go on with: python main.py --resume {self.run.path}",
-            )
+            again = "the same command and --resume auto"
+            if not distributed.several():
+                again = f"python main.py --resume {self.run.path}"
+            raise Interrupted(self.stop.requested, f"stopped at {where}, saved; go on with: {again}")
 
 
 def best_epoch(rows: list[dict[str, float]]) -> int:

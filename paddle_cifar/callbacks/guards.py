@@ -7,9 +7,11 @@ from typing import Any
 
 import paddle
 
+from paddle_cifar import distributed
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import metric_states, restore_metrics
+from paddle_cifar.optim.shared import untrained
 
 SKIPS_LIMIT = 20  # steps skipped in a row after which there is no hope
 
@@ -56,15 +58,16 @@ class SkipNonFiniteLoss(StopOnNonFiniteLoss):
         update = optimizer.minimize
 
         def update_if_finite(loss: paddle.Tensor) -> None:
-            if math.isfinite(float(loss)):
+            # Of all processes: they share their gradients in the update, so all must come to it or none.
+            if math.isfinite(distributed.total([float(loss)])[0]):
                 update(loss)
 
         optimizer.minimize = update_if_finite
 
     def on_train_batch_begin(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """Remember what a forward pass changes besides the loss."""
-        buffers = [(buffer, buffer.clone()) for buffer in self.model.network.buffers()]
-        self._before = (buffers, metric_states(self.model._metrics))
+        statistics = [(value, value.clone()) for value in untrained(self.model.network)]
+        self._before = (statistics, metric_states(self.model._metrics))
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
         """Count the skipped steps."""
@@ -77,9 +80,9 @@ class SkipNonFiniteLoss(StopOnNonFiniteLoss):
         self.skipped_in_a_row += 1
         if self.skipped_in_a_row > SKIPS_LIMIT:
             super()._handle(loss)
-        buffers, metrics = self._before
-        for buffer, value in buffers:
-            buffer.set_value(value)
+        statistics, metrics = self._before
+        for statistic, value in statistics:
+            statistic.set_value(value)
         restore_metrics(self.model._metrics, metrics)
         where = f"epoch {self.history.epoch + 1}, step {self.history.step + 1}"
         print(f"warning: the loss is {loss} at {where}: step left out", flush=True)

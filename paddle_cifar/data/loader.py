@@ -70,9 +70,13 @@ class BatchLoader:
         drop_last: leave out a last batch smaller than ``batch_size``.
         seed: of the order and of the augmentations.
         limit_steps: end after this many batches (0: no limit).
+        part: which of how many processes this is; it is given its part of every batch. Sizes of
+            parts differ by one image at most. The whole batch is augmented in every process, so that
+            the batches are those of a single one, mixed images included.
 
     Raises:
-        UsageError: with ``drop_last``, when not even one batch can be filled.
+        UsageError: with ``drop_last``, when not even one batch can be filled; with several
+            processes, when one of them would have no image to train on.
     """
 
     def __init__(
@@ -87,14 +91,21 @@ class BatchLoader:
         drop_last: bool = False,
         seed: int = 0,
         limit_steps: int = 0,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         if drop_last and batch_size > len(images):
             raise UsageError(
                 f"--batch-size {batch_size} is larger than the {len(images)} training images: "
                 "no batch can be filled; lower it or add --no-drop-last"
             )
+        last = batch_size if drop_last else len(images) % batch_size or batch_size
+        if part[1] > (last if shuffle else batch_size):
+            raise UsageError(
+                f"--batch-size {batch_size}, the last one {last}, is too small for {part[1]} processes; "
+                "choose another one" + ("" if drop_last else " or --drop-last")
+            )
         self.images, self.labels = images, labels
-        self.batch_size = batch_size
+        self.batch_size, self.part = batch_size, part
         self.augmentations, self.mixing = list(augmentations), list(mixing)
         self.sides = list(sides)
         self.shuffle, self.drop_last = shuffle, drop_last
@@ -124,7 +135,16 @@ class BatchLoader:
         order = self.order(epoch)
         for step in range(first_step, self.steps):
             chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
-            yield self._batch(chosen, epoch, step)
+            image, label = self._batch(chosen, epoch, step)
+            mine = self._part_of(len(chosen))
+            # A last batch of an evaluation may have fewer images than there are processes.
+            if mine.start < mine.stop:
+                yield image[mine], label[mine]
+
+    def _part_of(self, count: int) -> slice:
+        """This process's part of ``count`` images."""
+        rank, ranks = self.part
+        return slice(count * rank // ranks, count * (rank + 1) // ranks)
 
     def sample(self, count: int) -> np.ndarray:
         """The first images of the next epoch, augmented but not normalised: uint8 (count, 3, H, W)."""

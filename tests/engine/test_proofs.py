@@ -112,7 +112,7 @@ def archive():
 
 
 def test_300_steps_of_training_follow_paddle():
-    """Rounding grows along a run, so means of 30 losses are compared, not single ones."""
+    """Rounding grows tenfold with every step at first, so means of 30 losses are compared."""
     data = archive().train
     curves = {}
     for engine in ("paddle", "onednn"):
@@ -130,7 +130,7 @@ def test_300_steps_of_training_follow_paddle():
                 optimizer.clear_grad()
                 losses.append(float(loss))
         curves[engine] = np.array(losses[:300])
-    np.testing.assert_allclose(curves["onednn"][:5], curves["paddle"][:5], rtol=1e-3)
+    np.testing.assert_allclose(curves["onednn"][:3], curves["paddle"][:3], rtol=1e-4)
     means = {engine: curve.reshape(10, 30).mean(axis=1) for engine, curve in curves.items()}
     print(means)
     assert means["paddle"][-1] < 0.85 * means["paddle"][0]  # something was learnt
