@@ -13,7 +13,7 @@ from paddle_cifar.config import EXPORT_FORMATS
 from paddle_cifar.data.labels import FINE_NAMES
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.export import disagreement, export
-from paddle_cifar.serving import RUNNERS, WRITERS
+from paddle_cifar.serving import RUNNERS, WRITERS, logits_of
 from tests.conftest import SMALL_RUN
 
 PADDLE_3 = not paddle.__version__.startswith("2.")
@@ -49,10 +49,10 @@ def test_the_exported_files_give_the_networks_logits(run, classifier, tmp_path, 
     expected = {"model.onnx"} if format == "onnx" else {program, "model.pdiparams"}
     assert {path.name for path in (tmp_path / "served").iterdir()} == {*expected, "labels.txt"}
     assert (tmp_path / "served" / "labels.txt").read_text().split("\n") == [*FINE_NAMES, ""]
-    predict = RUNNERS[format](tmp_path / "served", 2)
-    for count in (1, 3, 12, 2):  # any batch, in any order
-        images = np.random.default_rng(count).integers(0, 256, (count, 3, 32, 32), dtype=np.uint8)
-        logits = predict(images)
+    chance = np.random.default_rng(0)
+    batches = [chance.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8) for count in (1, 3, 12, 2)]
+    for images, logits in zip(batches, logits_of(format, tmp_path / "served", batches, 2), strict=True):
+        count = len(images)
         assert logits.shape == (count, 100) and logits.dtype == np.float32
         np.testing.assert_allclose(logits, classifier.logits(images), atol=1e-4)
 
@@ -71,13 +71,16 @@ def test_a_model_that_disagrees_is_not_kept(classifier, tmp_path, monkeypatch):
 
 
 def test_logits_that_are_not_finite_do_not_pass(classifier, tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        export_module.RUNNERS,
-        "paddle",
-        lambda folder, threads: lambda images: np.full((len(images), 100), np.nan),
+    monkeypatch.setattr(
+        export_module, "logits_of", lambda *_: [np.full((count, 100), np.nan) for count in (1, 7)]
     )
     with pytest.raises(RunError, match="differ"):
         disagreement(classifier, "paddle", tmp_path)
+
+
+def test_files_that_cannot_be_run_are_one_line(tmp_path):
+    with pytest.raises(RunError, match="the paddle model cannot be run: "):
+        logits_of("paddle", tmp_path, [np.zeros((1, 3, 32, 32), np.uint8)], 1)
 
 
 def test_a_missing_package_is_named_with_its_command(run, monkeypatch, capsys, tmp_path):
