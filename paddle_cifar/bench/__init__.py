@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 # Small batches, so that even Paddle as installed is done soon; the engine gains more from large ones.
-QUICK_BATCH = {"resnet18": 32, "resnet50": 16, "resnet18_imagenet_stem": 64, "wrn_16_4": 32}
+QUICK_BATCH = {"resnet18": 16, "resnet50": 16, "resnet18_imagenet_stem": 64, "wrn_16_4": 16}
 
 
 def run_contests(names: Sequence[str] = (), batch_size: int | None = None, rounds: int = 2) -> str:
