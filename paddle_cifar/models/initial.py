@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 
 from paddle_cifar.errors import unknown_name
+from paddle_cifar.models.trial import trial_pass
 
 
 def keep(network: nn.Layer) -> None:
@@ -111,13 +112,9 @@ def normalised_convolutions(network: nn.Layer) -> list[nn.Conv2D]:
             handles.append(layer.register_forward_post_hook(see_pooled))
         elif is_norm(layer):
             handles.append(layer.register_forward_pre_hook(see_input))
-    training = network.training
-    network.eval()
     try:
-        network(paddle.zeros([1, 3, 32, 32]))
+        trial_pass(network)
     finally:
         for handle in handles:
             handle.remove()
-        if training:
-            network.train()
     return found

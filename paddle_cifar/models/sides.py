@@ -8,6 +8,7 @@ import paddle
 
 from paddle_cifar.data.sizes import FULL_SIDE
 from paddle_cifar.errors import UsageError
+from paddle_cifar.models.trial import trial_pass
 
 
 def check_sides(network: paddle.nn.Layer, name: str, sides: Sequence[int]) -> None:
@@ -15,15 +16,10 @@ def check_sides(network: paddle.nn.Layer, name: str, sides: Sequence[int]) -> No
 
     A network whose first Linear layer counts on the maps of a 32x32 image is such a one.
     """
-    training = network.training
-    network.eval()
     try:
         for side in sorted(set(sides) - {FULL_SIDE}):
-            with paddle.no_grad():
-                network(paddle.zeros([1, 3, side, side]))
+            trial_pass(network, side)
     except (ValueError, RuntimeError) as error:
         raise UsageError(
             f"--sizes: {name} does not take {side}x{side} images; add --sizes 32, or choose another --model"
         ) from error
-    finally:
-        network.train() if training else network.eval()

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import paddle
 from paddle import Tensor, nn
 from paddle.nn.initializer import Constant, set_global_initializer
 
 from paddle_cifar.errors import UsageError
 from paddle_cifar.models.build import build_network, check_model
 from paddle_cifar.models.names import MODEL_NAMES
+from paddle_cifar.models.trial import trial_pass
 
 FLOAT32_BYTES = 4
 
@@ -54,16 +54,11 @@ def _count_macs(network: nn.Layer) -> int:
 
     counted = [layer for layer in network.sublayers() if isinstance(layer, (nn.Conv2D, nn.Linear))]
     hooks = [layer.register_forward_post_hook(count) for layer in counted]
-    was_training = network.training
-    network.eval()
     try:
-        with paddle.no_grad():
-            network(paddle.zeros([1, 3, 32, 32]))
+        trial_pass(network)
     finally:
         for hook in hooks:
             hook.remove()
-        if was_training:
-            network.train()
     return macs
 
 
