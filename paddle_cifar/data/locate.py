@@ -27,8 +27,8 @@ def find_archive(data_file: str | os.PathLike[str] | None = None, download: bool
         return _named_file(data_file, "--data-file")
     if os.environ.get(VARIABLE):
         return _named_file(os.environ[VARIABLE], VARIABLE)
-    cached = Path.home() / ".cache" / "paddle" / "dataset" / "cifar" / ARCHIVE_NAME
-    usual = [Path("data") / ARCHIVE_NAME, *_mounted_by_ai_studio(), cached]
+    usual = usual_places()
+    cached = usual[-1]
     for path in usual:
         if os.path.isfile(path):  # unlike Path.is_file, False in a folder we may not enter
             return path
@@ -39,6 +39,15 @@ def find_archive(data_file: str | os.PathLike[str] | None = None, download: bool
         return fetch(cached)
     except RunError as error:
         raise RunError(f"{error}; {STAND_IN}") from error
+
+
+def usual_places() -> list[Path]:
+    """Where the archive may lie, in the order of the search; the last one is where a download goes.
+
+    Of AI Studio's mounted data sets only those that hold the archive.
+    """
+    cached = Path.home() / ".cache" / "paddle" / "dataset" / "cifar" / ARCHIVE_NAME
+    return [Path("data") / ARCHIVE_NAME, *_mounted_by_ai_studio(), cached]
 
 
 def _named_file(path: str | os.PathLike[str], source: str) -> Path:

@@ -61,6 +61,7 @@ class ConvGroup(nn.Layer):
         self.norm3 = BatchNorm(channels) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, channels, H // 2, W // 2]."""
         x = F.silu(self.norm1(self.pool(self.conv1(x))))
         y = F.silu(self.norm2(self.conv2(x)))
         if self.conv3 is None:
@@ -106,6 +107,7 @@ class Airbench(nn.Layer):
         self.whitening.bias.set_value(np.zeros(WHITENED, np.float32))
 
     def forward(self, image: Tensor) -> Tensor:
+        """[N, 3, H, W] to logits [N, num_classes]."""
         x = self.groups(F.silu(self.whitening(image)))
         return self.head(x.max(axis=[2, 3]))
 

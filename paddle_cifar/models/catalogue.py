@@ -12,6 +12,7 @@ from paddle_cifar.models import fitting
 from paddle_cifar.models.airbench import airbench
 from paddle_cifar.models.googlenet import googlenet
 from paddle_cifar.models.names import FAMILIES
+from paddle_cifar.models.plain import cifar_resnet
 from paddle_cifar.models.preact_resnet import preact_resnet, wide_resnet
 from paddle_cifar.models.squeeze_excitation import se_resnet
 from paddle_cifar.models.stochastic_depth import stochastic_depth_resnet
@@ -67,7 +68,12 @@ NETWORKS: dict[str, Builder] = {
     "se_resnet50": partial(se_resnet, 50),
     "stochastic_depth_resnet18": partial(stochastic_depth_resnet, 18),
     "stochastic_depth_resnet50": partial(stochastic_depth_resnet, 50),
+    "cifar_resnet20": partial(cifar_resnet, 20, True),
+    "cifar_resnet44": partial(cifar_resnet, 44, True),
+    "cifar_plain20": partial(cifar_resnet, 20, False),
+    "cifar_plain44": partial(cifar_resnet, 44, False),
     "airbench_64_256_256": partial(airbench, (64, 256, 256), False),
+    "airbench_64_256_352": partial(airbench, (64, 256, 352), False),
     "airbench_64_256_768": partial(airbench, (64, 256, 768), False),
     "airbench_resnet_128_384_576": partial(airbench, (128, 384, 576), True),
 }

@@ -26,6 +26,7 @@ class GatedBasicBlock(BasicBlock):
         self.gate = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, planes, H / stride, W / stride]."""
         branch = self.relu(self.bn1(self.conv1(x)))
         branch = self.bn2(self.conv2(branch))
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -41,6 +42,7 @@ class GatedBottleneckBlock(BottleneckBlock):
         self.gate = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, 4 planes, H / stride, W / stride]."""
         branch = self.relu(self.bn1(self.conv1(x)))
         branch = self.relu(self.bn2(self.conv2(branch)))
         branch = self.bn3(self.conv3(branch))

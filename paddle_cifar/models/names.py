@@ -49,7 +49,13 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "preact_resnet": ("preact_resnet18", "preact_resnet50"),
     "se_resnet": ("se_resnet18", "se_resnet50"),
     "stochastic_depth": ("stochastic_depth_resnet18", "stochastic_depth_resnet50"),
-    "airbench": ("airbench_64_256_256", "airbench_64_256_768", "airbench_resnet_128_384_576"),
+    "cifar_resnet": ("cifar_resnet20", "cifar_resnet44", "cifar_plain20", "cifar_plain44"),
+    "airbench": (
+        "airbench_64_256_256",
+        "airbench_64_256_352",
+        "airbench_64_256_768",
+        "airbench_resnet_128_384_576",
+    ),
 }
 
 MODEL_NAMES: tuple[str, ...] = tuple(name for names in FAMILIES.values() for name in names)
@@ -57,12 +63,13 @@ MODEL_NAMES: tuple[str, ...] = tuple(name for names in FAMILIES.values() for nam
 # 32x32 images do not survive the ImageNet stem of these: maps get smaller than the 3x3 windows of
 # a later pool or convolution (LeNet: its first Linear expects a 28x28 digit). Trying is no proof:
 # Paddle 3.3 runs Inception v3 on empty maps and returns NaN, and gives SqueezeNet 1.0's 2x2 map
-# under a 3x3 pool one pixel, where ONNX gives none. Wide residual networks and airbench's were only
-# ever defined for CIFAR.
+# under a 3x3 pool one pixel, where ONNX gives none. Wide residual networks, He's for CIFAR and
+# airbench's were only ever defined for CIFAR.
 CIFAR_STEM_ONLY: frozenset[str] = frozenset(
     (
         *("lenet", "alexnet", "squeezenet1_0", "googlenet", "inception_v3"),
         *FAMILIES["wide_resnet"],
+        *FAMILIES["cifar_resnet"],
         *FAMILIES["airbench"],
     )
 )

@@ -30,6 +30,7 @@ class PreActBasicBlock(nn.Layer):
         self.shortcut = _shortcut(in_channels, channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, channels, H / stride, W / stride]."""
         activated = F.relu(self.bn1(x))
         branch = self.conv1(activated)
         branch = self.conv2(F.relu(self.bn2(branch)))
@@ -53,6 +54,7 @@ class PreActBottleneckBlock(nn.Layer):
         self.shortcut = _shortcut(in_channels, out_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] to [N, 4 channels, H / stride, W / stride]."""
         activated = F.relu(self.bn1(x))
         branch = self.conv1(activated)
         branch = self.conv2(F.relu(self.bn2(branch)))
@@ -105,6 +107,7 @@ class PreActResNet(nn.Layer):
         self.fc = nn.Linear(channels, num_classes)
 
     def forward(self, image: Tensor) -> Tensor:
+        """[N, 3, H, W] to logits [N, num_classes]."""
         x = self.maxpool(self.conv1(image))
         x = F.relu(self.bn(self.blocks(x)))
         return self.fc(self.avgpool(x).flatten(1))

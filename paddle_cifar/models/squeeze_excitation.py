@@ -28,6 +28,7 @@ class SqueezeExcitation(nn.Layer):
         return weights.unsqueeze([2, 3])
 
     def forward(self, x: Tensor) -> Tensor:
+        """The channels weighed, of the same shape [N, C, H, W]."""
         return x * self.weights(x)
 
 

@@ -30,12 +30,14 @@ class DropBranch(nn.Layer):
         self.survival = survival
 
     def forward(self, x: Tensor) -> Tensor:
+        """The branch [N, C, H, W], without those dropped; as it is in eval mode."""
         if not self.training or self.survival == 1:
             return x
         survives = paddle.rand([x.shape[0], 1, 1, 1]) < self.survival
         return x * (survives.astype(x.dtype) / self.survival)
 
     def extra_repr(self) -> str:
+        """Shown when the network is printed."""
         return f"survival={self.survival:.3g}"
 
 

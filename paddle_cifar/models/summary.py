@@ -79,7 +79,7 @@ def cheap_initialisation() -> Iterator[None]:
 def summarize_models(
     names: Iterable[str] = MODEL_NAMES, stem: str = "cifar", num_classes: int = 100
 ) -> Iterator[tuple[str, Summary]]:
-    """Build, count and discard each network that takes ``stem``, one at a time."""
+    """Build, count and discard each network that takes ``stem``, in turn; UsageError for unknown names."""
     for name in names:
         try:
             check_model(name, stem)

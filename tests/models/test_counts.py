@@ -61,7 +61,12 @@ PARAMS = {
     "se_resnet50": 26_236_244,
     "stochastic_depth_resnet18": 11_220_132,
     "stochastic_depth_resnet50": 23_705_252,
+    "cifar_resnet20": 275_572,
+    "cifar_resnet44": 664_436,
+    "cifar_plain20": 275_572,
+    "cifar_plain44": 664_436,
     "airbench_64_256_256": 1_995_544,
+    "airbench_64_256_352": 2_752_024,
     "airbench_64_256_768": 7_947_032,
     "airbench_resnet_128_384_576": 11_445_912,
 }

@@ -40,6 +40,8 @@ CHEAP = {
     "se_resnet18": 4,
     "se_resnet50": 4,
     "stochastic_depth_resnet18": 4,
+    "cifar_resnet20": 8,
+    "cifar_plain20": 8,
     "airbench_64_256_256": None,
 }
 IMAGENET_CHEAP = [name for name in CHEAP if name not in CIFAR_STEM_ONLY]
