@@ -8,10 +8,9 @@ an average of the weights ``ema.<layer>.<parameter>``; the progress of the run i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import paddle
 
+from paddle_cifar.atomic import write_atomically
 from paddle_cifar.errors import RunError
 
 if TYPE_CHECKING:
@@ -79,37 +79,52 @@ def restore(
 ) -> None:
     """Put a checkpoint's state into a network, and into its optimizer and average unless they are None.
 
-    Raises RunError when the checkpoint is of another network.
+    Raises RunError when the checkpoint is of another network, or of weights alone where training is to go on.
     """
     weights = _part(checkpoint, "network.")
-    expected = network.state_dict()
-    different = sorted(
-        name
-        for name in set(weights) | set(expected)
-        if name not in weights
-        or name not in expected
-        or list(weights[name].shape) != list(expected[name].shape)
-    )
-    if different:
+    there = {name: _kind(value) for name, value in weights.items()}
+    here = {name: _kind(value) for name, value in network.state_dict().items()}
+    if there != here:
+        different = sorted(name for name in there | here if there.get(name) != here.get(name))
+        first, others = different[0], len(different) - 1
         raise RunError(
-            f"the checkpoint is of another network or class count ({different[0]} and "
-            f"{len(different) - 1} more differ); choose the --model it was trained with"
+            f"the checkpoint is of another network or class count ({first} is {there.get(first, 'missing')} "
+            f"there, {here.get(first, 'missing')} here; {others} more differ); "
+            "choose the --model it was trained with"
         )
     network.set_state_dict(weights)
     if average is not None:
         average.restore(_part(checkpoint, "ema."))
-    if optimizer is None:
-        return
-    names = {name: parameter.name for name, parameter in network.named_parameters()}
+    if optimizer is not None:
+        optimizer.set_state_dict(_optimizer_state(checkpoint, network))
+
+
+def _kind(tensor: np.ndarray | paddle.Tensor) -> str:
+    """Shape and type in words, the same for numpy and Paddle: "[64, 3, 3, 3] float32"."""
+    return f"{list(tensor.shape)} {str(tensor.dtype).removeprefix('paddle.')}"
+
+
+def _optimizer_state(checkpoint: Checkpoint, network: paddle.nn.Layer) -> dict[str, Any]:
+    """The optimizer's part under the names Paddle has generated in this process."""
+    if "lr_scheduler" not in checkpoint.progress:  # packed weights, for one: no silently fresh optimizer
+        raise RunError("the checkpoint holds weights alone; training goes on only with the optimizer's state")
+    parameters = dict(network.named_parameters())
     state: dict[str, Any] = {}
     for key, value in _part(checkpoint, "optimizer.").items():
-        parameter, accumulator = key.rsplit("/", 1)
-        state[f"{names[parameter]}_{accumulator}"] = paddle.to_tensor(value)
-    scheduler = dict(checkpoint.progress["lr_scheduler"])
-    if scheduler:
-        scheduler["last_epoch"] = int(scheduler["last_epoch"])
-        state["LR_Scheduler"] = scheduler
-    optimizer.set_state_dict(state)
+        name, _, accumulator = key.rpartition("/")
+        # As large as its parameter, or a single number. What is missing Paddle finds at the first step.
+        fits = name in parameters and value.size in (1, math.prod(parameters[name].shape))
+        if not fits or value.dtype != np.float32:
+            raise RunError(f"the checkpoint's optimizer state is of another network ({key}: {_kind(value)})")
+        state[f"{parameters[name].name}_{accumulator}"] = paddle.to_tensor(value)
+    scheduler = checkpoint.progress["lr_scheduler"]
+    if scheduler != {}:  # a constant rate may be a mere number
+        try:
+            state["LR_Scheduler"] = {**scheduler, "last_epoch": int(scheduler["last_epoch"])}
+            float(scheduler["last_lr"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"the checkpoint's rate schedule is not one ({scheduler})") from error
+    return state
 
 
 def save(checkpoint: Checkpoint, path: Path) -> None:
@@ -146,51 +161,20 @@ def load_newest(paths: list[Path]) -> Checkpoint:
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint; RunError when it is missing or damaged."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
             metadata = file.metadata() or {}
-            progress = json.loads(metadata["progress"])
         if metadata.get("sha256") != _digest(tensors, metadata["progress"]):
             raise ValueError("its contents do not match their SHA-256")
+        progress = json.loads(metadata["progress"])
+        if not isinstance(progress, dict):
+            raise ValueError("its progress is not a JSON object")
     except FileNotFoundError as error:
         raise RunError(f"no checkpoint at {path}") from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise RunError(f"checkpoint {path} is damaged: {error}") from error
+    except Exception as error:  # safetensors, numpy and json raise a dozen kinds on damaged bytes
+        reason = " ".join(f"{error} ({type(error).__name__})".split())[:160]
+        raise RunError(f"checkpoint {path} is damaged: {reason}") from error
     return Checkpoint(tensors, progress)
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write a dict as JSON, atomically; NaN, which JSON does not have, raises ValueError."""
-    write_atomically(path, (json.dumps(values, indent=2, allow_nan=False) + "\n").encode())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside ``path``, flush to disk, then rename over it; leaves no temporary file on failure."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise RunError(
-            f"cannot write {path}: {error.strerror}; free some space or choose another --output"
-        ) from error
-    finally:  # also on Ctrl-C; after the rename there is nothing left to remove
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can (Windows cannot open folders)."""
-    with contextlib.suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

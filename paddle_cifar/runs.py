@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paddle_cifar.atomic import temporary_of, write_atomically
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.errors import RunError, UsageError
 
@@ -25,6 +26,13 @@ class RunFolder:
     """Where each file of a run is."""
 
     path: Path
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """The run in a folder that must be there; RunError when it is not."""
+        if not path.is_dir():
+            raise RunError(f"no run at {path}; give a folder below outputs/")
+        return cls(path)
 
     @property
     def config(self) -> Path:
@@ -134,7 +142,7 @@ def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, Tra
                 print("nothing to resume: starting a new run")
             return _new_run(config), config, False
         run, config = resumed
-        run.config.write_text(config.to_json(), encoding="utf-8")
+        write_atomically(run.config, config.to_json().encode())
         return run, config, True
     except OSError as error:
         where = error.filename or config.output
@@ -153,12 +161,7 @@ def _run_to_resume(config: TrainConfig) -> RunFolder | None:
     if not config.resume:
         return None
     if config.resume not in ("auto", "newest"):
-        run = RunFolder(Path(config.resume))
-        if not run.config.exists():
-            raise RunError(
-                f"--resume {run.path}: no config.json there; give the folder of a run, outputs/<name>"
-            )
-        return run
+        return RunFolder(Path(config.resume))
     output = Path(config.output)
     if config.name:
         run = RunFolder(output / config.name)
@@ -186,11 +189,11 @@ def _new_run(config: TrainConfig) -> RunFolder:
     run = RunFolder(Path(config.output) / name)
     if run.path.is_dir():
         # What a run leaves that was stopped before its first checkpoint is no reason to refuse.
-        leftovers = {"config.json", "checkpoints", "vdl", ".lock"}
+        leftovers = {"config.json", temporary_of(run.config).name, "checkpoints", "vdl", ".lock"}
         if run.saved() or run.result.exists() or {path.name for path in run.path.iterdir()} - leftovers:
             raise RunError(
                 f"{run.path} already holds a run; add --resume {run.path} to go on, or choose another --name"
             )
     run.checkpoints.mkdir(parents=True, exist_ok=True)
-    run.config.write_text(config.to_json(), encoding="utf-8")
+    write_atomically(run.config, config.to_json().encode())
     return run

@@ -13,6 +13,7 @@ import paddle
 
 from paddle_cifar import checkpoint, distributed
 from paddle_cifar.assembly import build_loaders, build_model, initial_network
+from paddle_cifar.atomic import write_json
 from paddle_cifar.callbacks import WeightAverage
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.cifar100 import Cifar100
@@ -130,7 +131,7 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
     if not distributed.is_writer():
         return result
     model.save(str(run.path / "final"))
-    checkpoint.write_json(run.result, result)
+    write_json(run.result, result)
     print(f"{result['test_images']:,} test images of {config.dataset}: {summary_line(scores)}")
     if views:
         print(f"mean of views ({config.tta}): {summary_line(views['tta'])}")
@@ -145,7 +146,9 @@ def held_out_scores(row: dict[str, float]) -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """The command as it was typed, without the interpreter's path."""
+    """The command as it was typed, without the interpreter's path; a notebook's kernel was not typed."""
+    if Path(sys.argv[0]).name == "ipykernel_launcher.py":
+        return "train(config), in a notebook"
     return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
 
 

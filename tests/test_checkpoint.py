@@ -84,20 +84,6 @@ def test_a_missing_file_is_named(tmp_path):
         checkpoint.load(tmp_path / "none.safetensors")
 
 
-@pytest.mark.parametrize("failing", ["fsync", "replace"])
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, failing):
-    path = tmp_path / "result.json"
-    path.write_text("old")
-
-    def fail(*arguments):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint.os, failing, fail)
-    with pytest.raises(RunError, match="No space left"):
-        checkpoint.write_atomically(path, b"new")
-    assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["result.json"]
-
-
 def test_nothing_in_the_file_is_pickled(tmp_path):
     data = saved(tmp_path).read_bytes()
     header_length = int.from_bytes(data[:8], "little")

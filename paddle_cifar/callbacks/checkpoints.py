@@ -10,6 +10,7 @@ import numpy as np
 import paddle
 
 from paddle_cifar import checkpoint, distributed
+from paddle_cifar.atomic import discard_temporaries
 from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.errors import RunError
@@ -55,6 +56,8 @@ class Checkpoints(paddle.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """The first checkpoint comes before the first step, so that there is always one to go on from."""
+        if distributed.is_writer():
+            discard_temporaries(self.run.checkpoints)
         if not self.run.saved():
             self._save()
 

@@ -30,7 +30,7 @@ class StopOnNonFiniteLoss(paddle.callbacks.Callback):
             self._handle(loss)
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
-        """The training loss comes before the update: what the last one of an epoch did shows only here."""
+        """RunError here too: the training loss comes before the update, so its effect shows only now."""
         loss = float((logs or {})["mean_loss"])
         if not math.isfinite(loss):
             raise RunError(

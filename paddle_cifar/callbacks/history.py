@@ -13,8 +13,8 @@ import numpy as np
 import paddle
 
 from paddle_cifar import distributed
+from paddle_cifar.atomic import write_atomically
 from paddle_cifar.callbacks.throughput import Throughput
-from paddle_cifar.checkpoint import write_atomically
 from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import metric_states, restore_metrics

@@ -1,22 +1,17 @@
-"""Gzip and tar: fault cases 1, 2, 3 and 6, limits, and a fuzz of the whole reader."""
+"""Gzip and tar: fault cases 1, 2, 3 and 6, and limits."""
 
 import gzip
 import pickle
-import random
 import tarfile
 
-import numpy as np
 import pytest
 
 from paddle_cifar.data import members as members_module
 from paddle_cifar.data.archive import read_archive
-from paddle_cifar.errors import RunError
 from tests.data.archives import (
     assert_same,
-    contents_of,
     good_members,
     packed,
-    python2_pickle,
     refusal,
     small_archive,
     tar_bytes,
@@ -127,42 +122,3 @@ def test_size_limits(tmp_path, monkeypatch):
 def test_too_many_members(tmp_path):
     members = [(f"filler/{i}", b"") for i in range(members_module.MEMBERS_LIMIT + 1)]
     assert "more than 1000 members" in refusal(packed(tmp_path / "a.tar.gz", members))
-
-
-# -- fuzz ----------------------------------------------------------------------------------
-
-
-def test_mutated_archives_are_refused_or_read_rightly(tmp_path):
-    rng = random.Random(0)
-    path = tmp_path / "a.tar.gz"
-    members = list(good_members(protocol=2).items()), list(good_members(protocol=5).items())
-    python2 = {b"data": small_archive().train.images.reshape(-1, 3072)} | contents_of(small_archive().train)
-    members += ([*members[0][:2], ("cifar-100-python/train", python2_pickle(python2))],)
-    tars = [tar_bytes(each) for each in members]
-    refused = 0
-    for _ in range(300):
-        tar = bytearray(rng.choice(tars))
-        inside = rng.random() < 0.7  # else damage the gzip file, which its checksum finds
-        target = tar if inside else bytearray(gzip.compress(tar, 1))
-        structure = [at for at in range(len(target)) if at % 3072 < 700] if inside else range(len(target))
-        for _ in range(rng.choice([1, 1, 2, 8])):
-            target[rng.choice(structure)] = rng.randrange(256)
-        if rng.random() < 0.1:
-            del target[rng.randrange(len(target)) :]
-        path.write_bytes(gzip.compress(target, 1) if inside else target)
-        try:
-            read = read_archive(path)
-        except RunError as error:
-            assert "\n" not in str(error)
-            refused += 1
-            continue
-        if not inside:
-            assert_same(read, small_archive())
-        for split in (read.train, read.test):
-            count = len(split.images)
-            assert split.images.shape == (count, 3, 32, 32) and split.images.dtype == np.uint8
-            assert len(split.fine_labels) == len(split.coarse_labels) == len(split.filenames) == count
-            assert 0 <= split.fine_labels.min() <= split.fine_labels.max() < 100
-            assert 0 <= split.coarse_labels.min() <= split.coarse_labels.max() < 20
-        assert len(read.fine_names) == 100 and len(read.coarse_names) == 20
-    assert 60 < refused < 300  # both outcomes were met

@@ -1,0 +1,95 @@
+"""Going on with the folder of a run: what is refused, and what a killed process leaves in it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paddle_cifar import checkpoint
+from paddle_cifar.atomic import temporary_of
+from paddle_cifar.cli import main
+from paddle_cifar.config import TrainConfig
+from paddle_cifar.runs import RunFolder
+from tests.conftest import SMALL_RUN
+
+
+@pytest.fixture(scope="module")
+def unfinished(tmp_path_factory):
+    """A run of an epoch of two steps that was killed before its result: checkpoints 0 and 2."""
+    output = tmp_path_factory.mktemp("outputs")
+    assert main([*SMALL_RUN, *"--epochs 1 --limit-steps 2 --name run".split(), "--output", str(output)]) == 0
+    (output / "run" / "result.json").unlink()
+    return output / "run"
+
+
+@pytest.fixture
+def run(unfinished, tmp_path):
+    """A copy of it, to be spoilt."""
+    return RunFolder(Path(shutil.copytree(unfinished, tmp_path / "run")))
+
+
+def test_what_a_killed_process_left_half_written_is_in_nobodys_way(run, tmp_path, capsys):
+    left = temporary_of(run.checkpoints / "00000001.safetensors")
+    left.write_bytes(b"half")
+    run.saved()[0].unlink()
+    assert main(["--resume", str(run.path)]) == 0
+    assert not left.exists() and run.result.exists()
+    begun = RunFolder(tmp_path / "outputs" / "mine")  # killed while its config was written
+    begun.checkpoints.mkdir(parents=True)
+    temporary_of(begun.config).write_bytes(b"{")
+    command = [*SMALL_RUN, *"--epochs 1 --limit-steps 1 --name mine --resume auto".split()]
+    assert main(command) == 0 and begun.result.exists()
+
+
+def test_weights_of_another_class_count_are_refused(run, capsys):
+    for path in run.saved():
+        state = checkpoint.load(path)
+        ten = {
+            name: np.ascontiguousarray(tensor[..., :10]) if tensor.shape[-1:] == (100,) else tensor
+            for name, tensor in state.tensors.items()
+        }
+        checkpoint.save(checkpoint.Checkpoint(ten, state.progress), path)
+    assert main(["--resume", str(run.path)]) == 1
+    error = capsys.readouterr().err
+    assert "another network or class count" in error and error.count("\n") == 1
+    assert "[10] float32 there" in error and "[100] float32 here" in error
+
+
+@pytest.mark.parametrize("flag", ["--lr 0.5", "--epochs 9", "--batch-size 32", "--seed 7"])
+def test_resume_with_another_setting_is_refused_unless_asked_for(run, capsys, flag):
+    before = run.config.read_text()
+    assert main(["--resume", str(run.path), *flag.split()]) == 1
+    error = capsys.readouterr().err
+    was = getattr(TrainConfig.read(run.config), flag.split()[0].strip("-").replace("-", "_"))
+    assert f"{flag.split()[0]} was {was}, now {flag.split()[1]}" in error and "--allow-changes" in error
+    assert run.config.read_text() == before and not run.result.exists()
+    assert main(["--resume", str(run.path), *flag.split(), "--allow-changes"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [("tensors", "damaged"), ("progress", "damaged"), ("optimizer", "weights alone"), ("file", "no usable")],
+)
+def test_a_checkpoint_without_a_part_is_refused(run, capsys, part, says):
+    """Cut out of the file it is found by the SHA-256; packed weights have one, but no optimizer."""
+    from safetensors.numpy import load, save
+
+    for path in run.saved():
+        state, data = checkpoint.load(path), path.read_bytes()
+        if part == "tensors":
+            kept = {name: tensor for name, tensor in load(data).items() if name.startswith("network.")}
+            header = {"progress": "{}", "sha256": "0" * 64}
+            path.write_bytes(save(kept, metadata=header))
+        elif part == "progress":
+            path.write_bytes(save(state.tensors))
+        elif part == "optimizer":
+            facts = {"epochs": 0}
+            weights = {name: tensor for name, tensor in state.tensors.items() if name.startswith("network.")}
+            checkpoint.save(checkpoint.Checkpoint(weights, facts), path)
+        else:
+            path.unlink()
+            path.with_suffix(".pdparams").write_bytes(data)
+    assert main(["--resume", str(run.path)]) == 1
+    error = capsys.readouterr().err
+    assert says in error and error.splitlines()[-1].startswith("error: ") and not run.result.exists()
