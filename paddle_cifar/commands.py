@@ -13,7 +13,7 @@ from paddle_cifar.config import TrainConfig
 from paddle_cifar.environment import check_builds, installed_builds
 from paddle_cifar.errors import UsageError, unknown_name
 from paddle_cifar.models import MODEL_NAMES, check_model
-from paddle_cifar.recipes import recipe
+from paddle_cifar.recipes import configure
 from paddle_cifar.report import LANGUAGES
 from paddle_cifar.runs import resumed_run
 from paddle_cifar.use_commands import run_demo, run_export, run_pack, run_predict
@@ -23,7 +23,7 @@ STARTED = time.perf_counter()
 
 def run_train(given: dict[str, Any]) -> None:
     """Train with the recipe's settings, changed by the flags given."""
-    config = dataclasses.replace(recipe(given.get("recipe", "default")), **given)
+    config = configure(given)
     # Several processes must meet before one of them may fail over what it finds, so they look later.
     resumed = None if distributed.several() else resumed_run(config, given)
     prepare((resumed[1] if resumed else config).threads)
@@ -40,7 +40,7 @@ def run_evaluate(given: dict[str, Any]) -> None:
     dataclasses.replace(TrainConfig(), **given)  # refuses impossible values before Paddle is imported
     prepare(given.get("threads", 0))
     from paddle_cifar.evaluation import evaluate_run, summary_line
-    from paddle_cifar.pretrained import evaluate_pretrained
+    from paddle_cifar.prediction.pretrained import evaluate_pretrained
 
     evaluation = evaluate_run(Path(run), given, keep_logits) if run else evaluate_pretrained(given)
     print(f"{evaluation['images']:,} test images of {evaluation['dataset']}: {summary_line(evaluation)}")
@@ -123,7 +123,7 @@ def run_bench(given: dict[str, Any]) -> None:
 def run_find_lr(given: dict[str, Any]) -> None:
     """Print a suggested rate; write the curve behind it."""
     steps, start, end = given.pop("steps"), given.pop("start"), given.pop("end")
-    config = dataclasses.replace(recipe(given.get("recipe", "default")), **given)
+    config = configure(given)
     prepare(config.threads)
     from paddle_cifar.lr_finder import find_lr, save_range_test
     from paddle_cifar.report.paths import shown

@@ -77,7 +77,8 @@ class TrainConfig:
 
     # training
     recipe: str = option(
-        "baseline", "named preset that the other flags change: default, baseline, tricks, long, lab, quick"
+        "baseline",
+        "named preset that the other flags change: default, baseline, tricks, long, speedrun, lab, quick",
     )
     epochs: int = option(20, "passes over the training images")
     batch_size: int = option(128, "images per step, of all processes together")

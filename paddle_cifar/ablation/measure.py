@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_cifar.ablation.plan import PlannedRun
-from paddle_cifar.checkpoint import write_json
+from paddle_cifar.atomic import write_json
 from paddle_cifar.data.archive import Archive
 from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.data.split import held_out_images

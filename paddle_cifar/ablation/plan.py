@@ -15,7 +15,7 @@ from paddle_cifar.data.archive import Archive
 from paddle_cifar.data.load import load_archive
 from paddle_cifar.data.split import held_out_images
 from paddle_cifar.errors import RunError, UsageError, unknown_name
-from paddle_cifar.recipes import recipe
+from paddle_cifar.recipes import configure
 from paddle_cifar.runs import MACHINE_FIELDS, RunFolder
 
 VAL_SPLIT = 5000
@@ -125,9 +125,8 @@ def _held_out(given: dict[str, Any]) -> dict[str, Any]:
 def _planned(row: Row, settings: dict[str, Any], seed: int, to: str) -> PlannedRun:
     place = {"seed": seed, "name": f"{folder_name(row.label)}-s{seed}", "output": to, "resume": "auto"}
     # One checkpoint: a study of resnet18 with many rows would fill the disk.
-    settings = {**settings, **place, "keep": 1}
-    config = dataclasses.replace(recipe(settings.get("recipe", "baseline")), **settings)
-    return PlannedRun(row, config, settings)
+    settings = {"recipe": "baseline", **settings, **place, "keep": 1}
+    return PlannedRun(row, configure(settings), settings)
 
 
 def _checked_data(runs: list[PlannedRun]) -> Archive:

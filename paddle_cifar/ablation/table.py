@@ -14,7 +14,7 @@ import numpy as np
 
 from paddle_cifar.ablation.plan import Plan, PlannedRun
 from paddle_cifar.ablation.studies import Row
-from paddle_cifar.checkpoint import write_atomically
+from paddle_cifar.atomic import write_atomically
 
 # Column -> (heading, decimals, whether a fraction shown in percent).
 FIGURES: dict[str, tuple[str, int, bool]] = {

@@ -7,8 +7,8 @@ from paddle_cifar.ablation.child import as_flags
 from paddle_cifar.ablation.plan import folder_name, plan
 from paddle_cifar.ablation.studies import STUDIES
 from paddle_cifar.ablation.table import FIGURES
-from paddle_cifar.config import TrainConfig
 from paddle_cifar.errors import RunError
+from paddle_cifar.recipes import configure
 
 BUDGET = {"dataset": "synthetic", "synthetic_size": 500, "epochs": 3, "batch_size": 64}
 
@@ -93,7 +93,7 @@ def test_flags_say_all_there_is_to_a_run(name):
     ).runs:
         given = vars(cli.build_parser().parse_args(["train", *as_flags(run.settings)]))
         given.pop("command")
-        assert dataclasses.replace(TrainConfig(), **given) == run.config
+        assert configure(given) == run.config
 
 
 def test_folder_names():
