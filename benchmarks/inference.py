@@ -28,11 +28,11 @@ import numpy as np  # noqa: E402
 
 from paddle_cifar.bench import machine  # noqa: E402
 from paddle_cifar.bench.contest import SETTLE_SECONDS  # noqa: E402
-from paddle_cifar.classifier import Classifier  # noqa: E402
 from paddle_cifar.errors import RunError  # noqa: E402
+from paddle_cifar.export.serving import RUNNERS, WRITERS, Predict  # noqa: E402
 from paddle_cifar.models import build_network  # noqa: E402
 from paddle_cifar.precision import choose_arithmetic  # noqa: E402
-from paddle_cifar.serving import RUNNERS, WRITERS, Predict  # noqa: E402
+from paddle_cifar.prediction.classifier import Classifier  # noqa: E402
 from paddle_cifar.trained import Trained  # noqa: E402
 
 LATENCY_BATCH, THROUGHPUT_BATCH = 1, 256

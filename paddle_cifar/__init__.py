@@ -32,7 +32,7 @@ _HOME = {
     "initial_network": "assembly",
     "train": "trainer",
     "evaluate_run": "evaluation",
-    "Classifier": "classifier",
+    "Classifier": "prediction.classifier",
     "find_lr": "lr_finder",
     "evaluate_predictions": "report",
 }

@@ -80,6 +80,9 @@ def build_model(
     """``paddle.Model`` of the network, prepared with optimizer, loss and metrics.
 
     ``lr_scheduler`` takes the place of the config's rate and schedule.
+
+    Raises:
+        UsageError: for names that nothing is built from.
     """
     lr_scheduler = lr_scheduler or build_schedule(
         config.schedule,

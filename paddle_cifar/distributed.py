@@ -106,6 +106,7 @@ def wait_for_all() -> None:
     """Wait, half an hour at most, until every process has come here.
 
     To be called where some may be minutes behind, with a download for one: gloo itself waits for 30 s.
+    RunError when one does not come.
     """
     if not several():
         return
@@ -145,7 +146,7 @@ def total(values: Sequence[float]) -> list[float]:
 
 
 def sum_in_place(tensor: paddle.Tensor) -> None:
-    """Replace a tensor by its sum over all processes; the same bits everywhere."""
+    """Replace a tensor of any shape by its sum over all processes; the same bits everywhere."""
     if several():
         import paddle.distributed as dist
 

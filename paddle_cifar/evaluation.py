@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import paddle
 from paddle.metric import Metric
 
-from paddle_cifar import checkpoint
+from paddle_cifar.atomic import write_atomically, write_json
 from paddle_cifar.callbacks.shared import shared_figures
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.cifar100 import Cifar100
@@ -70,8 +71,14 @@ def evaluation_batches(
 ) -> BatchLoader:
     """Batches as every evaluation sees them: all images once, in order, not augmented.
 
-    ``sides`` is for the curve of a run that trains on smaller images first: a network that has only seen
-    those says little about large ones.
+    Args:
+        images: uint8 (N, 3, H, W).
+        labels: integers (N,).
+        batch_size: images a batch.
+        limit_steps: end after so many batches (0: none is left out).
+        sides: of each epoch's images, in pixels, for the curve of a run that trains on smaller images
+            first: a network that has only seen those says little about large ones.
+        part: which of how many processes this is.
     """
     return BatchLoader(images, labels, batch_size, limit_steps=limit_steps, sides=sides, part=part)
 
@@ -120,20 +127,21 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
     Returns:
         The contents of evaluation.json: scores of the single view and, with test-time augmentation,
         those of the averaged views under ``tta``.
+
+    Raises:
+        RunError: without the run, its weights or the data, or when its folder cannot be written.
     """
-    run = RunFolder(folder)
-    if not folder.is_dir():
-        raise RunError(f"no run at {folder}; give a folder below outputs/")
+    run = RunFolder.existing(folder)
     config = dataclasses.replace(TrainConfig.read(run.config), **{"limit_steps": 0, **overrides})
     if not os.access(folder, os.W_OK):
         raise RunError(f"cannot write evaluation.json to {folder}; make the folder writable")
     trained = load_trained(run, config)
     evaluation, test_set, logits = evaluate_trained(trained, config)
-    checkpoint.write_json(run.path / "evaluation.json", evaluation)
+    write_json(run.path / "evaluation.json", evaluation)
     if keep_logits:
-        np.savez_compressed(
-            run.path / "logits.npz", logits=logits, labels=test_set.fine_labels[: len(logits)]
-        )
+        stored = io.BytesIO()
+        np.savez_compressed(stored, logits=logits, labels=test_set.fine_labels[: len(logits)])
+        write_atomically(run.path / "logits.npz", stored.getvalue())
     return evaluation
 
 

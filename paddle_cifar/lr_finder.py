@@ -18,7 +18,7 @@ import numpy as np
 import paddle
 
 from paddle_cifar.assembly import build_loaders, build_model, initial_network
-from paddle_cifar.checkpoint import write_atomically
+from paddle_cifar.atomic import write_atomically
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_datasets
@@ -125,7 +125,7 @@ def judge(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
 
 
 def save_range_test(test: RangeTest, folder: Path) -> None:
-    """Write lr_finder.csv, lr_finder.svg and lr_finder.png."""
+    """Write lr_finder.csv, lr_finder.svg and lr_finder.png; RunError where that cannot be."""
     from PIL import Image
 
     from paddle_cifar.report.figures import range_test_figure

@@ -124,6 +124,7 @@ def speedrun() -> TrainConfig:
         norm_lr=400.0,
         schedule="hold",
         hold_share=0.0,
+        warmup_epochs=0.5,
         tta="mirror",
         log_freq=20,
     )

@@ -12,7 +12,7 @@ from paddle_cifar.errors import UsageError, unknown_name
 from paddle_cifar.report import LANGUAGES
 
 if TYPE_CHECKING:
-    from paddle_cifar.classifier import Classifier
+    from paddle_cifar.prediction.classifier import Classifier
 
 
 def run_predict(given: dict[str, Any]) -> None:
@@ -21,9 +21,9 @@ def run_predict(given: dict[str, Any]) -> None:
     run, sheet = given.pop("run"), given.pop("sheet")
     dataclasses.replace(TrainConfig(), **given)
     import_paddle(given.get("threads", 0))
-    from paddle_cifar.classifier import check_top
-    from paddle_cifar.predict import predict_files, print_answers
-    from paddle_cifar.sheet import check_sheet
+    from paddle_cifar.prediction.classifier import check_top
+    from paddle_cifar.prediction.predict import predict_files, print_answers
+    from paddle_cifar.prediction.sheet import check_sheet
 
     check_top(top)
     if sheet:
@@ -41,7 +41,7 @@ def run_pack(given: dict[str, Any]) -> None:
     dataclasses.replace(TrainConfig(), **given)
     import_paddle(given.get("threads", 0))
     from paddle_cifar.evaluation import summary_line
-    from paddle_cifar.pretrained import pack_run
+    from paddle_cifar.prediction.pretrained import pack_run
 
     evaluation = pack_run(folder, to, given)["evaluation"]
     print(f"{evaluation['images']:,} test images of {evaluation['dataset']}: {summary_line(evaluation)}")
@@ -55,7 +55,7 @@ def run_export(given: dict[str, Any]) -> None:
         raise unknown_name("format", format, EXPORT_FORMATS)
     dataclasses.replace(TrainConfig(), **given)
     import_paddle(given.get("threads", 0))
-    from paddle_cifar.export import export
+    from paddle_cifar.export.export import export
     from paddle_cifar.report.paths import shown
 
     folder = Path(to) if to else Path(run or "outputs/pretrained") / f"export-{format}"
@@ -76,13 +76,13 @@ def run_demo(given: dict[str, Any]) -> None:
         raise unknown_name("language", language, LANGUAGES)
     dataclasses.replace(TrainConfig(), **given)
     import_paddle(given.get("threads", 0))
-    from paddle_cifar.demo import serve
+    from paddle_cifar.demo.server import serve
 
     serve(classifier_of(run, given), host, port, language)
 
 
 def classifier_of(run: str | None, overrides: dict[str, Any]) -> Classifier:
     """The classifier of a run, or without one the pretrained one."""
-    from paddle_cifar.classifier import Classifier
+    from paddle_cifar.prediction.classifier import Classifier
 
     return Classifier.from_run(run, **overrides) if run else Classifier.pretrained(**overrides)

@@ -153,7 +153,7 @@ def _texts(values: object, count: int) -> list[str] | None:
 def write_archive(path: str | os.PathLike[str], archive: Archive) -> Path:
     """Write ``archive`` so that ``read_archive`` and Paddle's own ``Cifar100(data_file=path)`` read it.
 
-    Both splits must be there. The bytes depend on the contents only, not on time or user.
+    Both splits must be there, else RunError. The bytes depend on the contents only, not on time or user.
     """
     path = Path(path)
     members: dict[str, dict[bytes, object]] = {

@@ -124,7 +124,7 @@ class BatchLoader:
         self.epoch, self.first_step = epoch, first_step
 
     def order(self, epoch: int) -> np.ndarray:
-        """Indices of the images in the order of an epoch."""
+        """Indices (N,) of the images in the order of an epoch, counted from 0."""
         if not self.shuffle:
             return np.arange(len(self.images))
         return np.random.default_rng((self.seed, epoch)).permutation(len(self.images))

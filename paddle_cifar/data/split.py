@@ -32,6 +32,11 @@ def held_out_images(
 def split_validation(labels: np.ndarray, size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Choose ``size`` images to hold out, evenly over the classes.
 
+    Args:
+        labels: integers (N,), the class of each training image.
+        size: 0 to N - 1.
+        seed: of the choice.
+
     Returns:
         (training indices, validation indices), each sorted.
 
@@ -53,6 +58,8 @@ def split_fold(labels: np.ndarray, kfold: int, fold: int, seed: int = 0) -> tupl
     Sizes of folds, and of a class within them, differ by at most one image.
 
     Args:
+        labels: integers (N,), the class of each training image.
+        kfold: number of folds, 2 to N.
         fold: which one, from 1 to ``kfold``.
         seed: of the folds; one seed for all of them.
 

@@ -41,7 +41,10 @@ CHUNK = 256
 
 
 def make_synthetic(num_train: int = 5000, num_test: int = 1000, seed: int = 0) -> Archive:
-    """Draw ``num_train`` and ``num_test`` images, classes balanced to within one, in shuffled order."""
+    """Draw ``num_train`` and ``num_test`` images, classes balanced to within one, in shuffled order.
+
+    The same ``seed`` (0 or more) gives the same bits. UsageError for fewer images than classes.
+    """
     for name, count in (("num_train", num_train), ("num_test", num_test)):
         if count < len(FINE_NAMES):
             raise UsageError(

@@ -29,10 +29,12 @@ class Enter(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, tensor: paddle.Tensor, element: int) -> paddle.Tensor:
+        """[N, C, H, W] float32 to [N, H, W, C] of the type ``element``."""
         return to_channels_last(tensor, element)
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
+        """The gradient [N, H, W, C] to [N, C, H, W] float32."""
         return to_channels_first(gradient)
 
 
@@ -41,11 +43,13 @@ class Leave(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, image: paddle.Tensor) -> paddle.Tensor:
+        """[N, H, W, C] to [N, C, H, W] float32."""
         ctx.element = element_type(image)
         return to_channels_first(image)
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
+        """The gradient [N, C, H, W] float32 to [N, H, W, C] of the type that came in."""
         return to_channels_last(gradient, ctx.element)
 
 
@@ -62,6 +66,7 @@ class Activation:
 
     @classmethod
     def of(cls, image: paddle.Tensor) -> Activation:
+        """The activation whose memory [N, H, W, C] is known already."""
         return cls(image_shape(image), image)
 
     def take(self) -> paddle.Tensor:
@@ -91,14 +96,17 @@ class Activation:
 
     @property
     def shape(self) -> list[int]:
+        """N, C, H, W, as Paddle would say it."""
         return list(self.dims)
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return 4
 
     @property
     def dtype(self) -> Any:
+        """What Paddle is told: outside of the engine an image batch is float32."""
         return paddle.float32
 
     def __add__(self, other: Any) -> Any:
@@ -111,6 +119,7 @@ class Activation:
     __rmul__ = __imul__ = __mul__
 
     def mean(self, axis: Any = None, keepdim: bool = False) -> Any:
+        """The mean over ``axis``, as ``paddle.mean``: an activation or a real tensor."""
         return _arithmetic().mean(self, axis, keepdim)
 
     def __getattr__(self, name: str) -> Any:
@@ -160,6 +169,7 @@ def real(value: Any) -> Any:
 
 
 def holds_activation(values: Any) -> bool:
+    """Whether an Activation is among the values, also inside lists and tuples."""
     return any(
         isinstance(value, Activation) or (isinstance(value, (list, tuple)) and holds_activation(value))
         for value in values

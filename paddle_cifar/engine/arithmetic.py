@@ -6,7 +6,7 @@ from typing import Any
 
 import paddle
 
-from paddle_cifar.engine import dnnl, elementwise, joining, pooling
+from paddle_cifar.engine import dnnl, elementwise, folding, joining, pooling
 from paddle_cifar.engine.activation import Activation, enter, real
 
 
@@ -19,6 +19,9 @@ def add(one: Any, other: Any, *_: Any, **__: Any) -> Any:
     if isinstance(other, paddle.Tensor) and tuple(other.shape) == one.dims:
         other = enter(other, one.element)
     if isinstance(other, Activation) and other.dims == one.dims:
+        folded = folding.with_addition(one, other)
+        if folded is not None:
+            return folded
         return Activation(
             one.dims, pending=lambda relu: elementwise.Addition.apply(one.take(), other.take(), relu)
         )

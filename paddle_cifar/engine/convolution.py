@@ -18,6 +18,7 @@ class Convolution(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, image: paddle.Tensor, weight: paddle.Tensor, bias: Any, geometry: Geometry) -> Any:
+        """The image batch [N, H, W, C] and weight [out, in / groups, kh, kw] to [N, H', W', out]."""
         problem = Problem(
             image_shape(image), tuple(weight.shape), geometry, element_type(image), bias is not None
         )
@@ -33,6 +34,7 @@ class Convolution(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
+        """The gradients of those of image, weight and bias that have one; None for the others."""
         image, weight = ctx.saved_tensor()
         problem, (wants_image, wants_weight, wants_bias) = ctx.problem, ctx.wanted
         of_image, of_weight, of_bias = None, None, None

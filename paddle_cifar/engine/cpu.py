@@ -25,4 +25,5 @@ def has_bf16() -> bool:
 
 
 def has_avx2() -> bool:
+    """Whether the processor has the AVX2 instructions."""
     return "avx2" in features()

@@ -19,6 +19,7 @@ from paddle_cifar.engine.tensors import new_bytes, new_image, new_vector, packed
 
 @cached
 def forward_primitive(problem: Problem) -> Primitive:
+    """The convolution itself."""
     return Primitive(
         "convolution_forward",
         c_int(dnnl.TRAINING),
@@ -30,6 +31,7 @@ def forward_primitive(problem: Problem) -> Primitive:
 
 @cached
 def image_gradient_primitive(problem: Problem) -> Primitive:
+    """From the gradient of the output to that of the image."""
     image, weight, _, output = problem.descriptors(problem.element)
     hint = forward_primitive(problem).description
     return Primitive(
@@ -39,6 +41,7 @@ def image_gradient_primitive(problem: Problem) -> Primitive:
 
 @cached
 def weight_gradient_primitive(problem: Problem) -> Primitive:
+    """From image and gradient of the output to the gradients of weight and bias."""
     hint = forward_primitive(problem).description
     return Primitive(
         "convolution_backward_weights",

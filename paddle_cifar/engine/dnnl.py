@@ -149,6 +149,7 @@ def vector(length: int) -> c_void_p:
 
 
 def real(value: float) -> c_float:
+    """A float32 argument of the C API."""
     return c_float(value)
 
 

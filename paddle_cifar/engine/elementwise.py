@@ -21,6 +21,7 @@ Numbers = tuple[float, float]  # what oneDNN calls alpha and beta: a slope, a bo
 
 @cached
 def forward_primitive(shape: Shape, element: int, algorithm: int, numbers: Numbers) -> Primitive:
+    """The activation function ``algorithm`` on image batches of a shape and type."""
     layout = dnnl.channels_last(shape, element)
     return Primitive(
         "eltwise_forward", c_int(dnnl.TRAINING), c_int(algorithm), layout, layout, *map(c_float, numbers)
@@ -29,6 +30,7 @@ def forward_primitive(shape: Shape, element: int, algorithm: int, numbers: Numbe
 
 @cached
 def backward_primitive(shape: Shape, element: int, algorithm: int, numbers: Numbers) -> Primitive:
+    """Its gradient."""
     layout = dnnl.channels_last(shape, element)
     hint = forward_primitive(shape, element, algorithm, numbers).description
     return Primitive(
@@ -56,6 +58,7 @@ class ActivationFunction(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, image: paddle.Tensor, algorithm: int, numbers: Numbers) -> paddle.Tensor:
+        """The function of every value of an image batch [N, H, W, C]."""
         shape, element = image_shape(image), element_type(image)
         result = new_image(shape, element)
         forward_primitive(shape, element, algorithm, numbers).run(
@@ -68,6 +71,7 @@ class ActivationFunction(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
+        """The gradient before the function, of the same shape."""
         (kept,) = ctx.saved_tensor()
         return activation_gradient(kept, gradient, *ctx.function)
 
@@ -77,6 +81,7 @@ class Addition(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, one: paddle.Tensor, other: paddle.Tensor, relu: bool) -> paddle.Tensor:
+        """The sum, [N, H, W, C]."""
         shape, element = image_shape(one), element_type(one)
         result = new_image(shape, element)
         sum_of(shape, element, relu).run(
@@ -88,6 +93,7 @@ class Addition(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
+        """The same gradient for each side that wants one."""
         (result,) = ctx.saved_tensor()
         if result is not None:
             gradient = activation_gradient(result, gradient, dnnl.RELU)
@@ -99,11 +105,13 @@ class Fork(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, tensor: paddle.Tensor) -> Any:
+        """The same memory twice."""
         ctx.set_materialize_grads(False)
         return alias(tensor), alias(tensor)
 
     @staticmethod
     def backward(ctx: Any, one: paddle.Tensor | None, other: paddle.Tensor | None) -> Any:
+        """The sum of what came back; one side may not have been used."""
         if one is None or other is None:
             return other if one is None else one
         return accumulate(one, other)

@@ -17,44 +17,54 @@ from paddle_cifar.engine.pooling import Pooling
 
 
 def relu(image: Activation, *_: Any, **__: Any) -> Any:
+    """``paddle.nn.functional.relu``; a layer that has been put off takes it along."""
     if image.pending is not None and image._image is None:
         return Activation.of(image.pending(True))
     return _function(image, dnnl.RELU)
 
 
 def silu(image: Activation, *_: Any, **__: Any) -> Any:
+    """``silu`` and ``swish``."""
     return _function(image, dnnl.SWISH, 1.0)
 
 
 def sigmoid(image: Activation, *_: Any, **__: Any) -> Any:
+    """``sigmoid``."""
     return _function(image, dnnl.SIGMOID)
 
 
 def tanh(image: Activation, *_: Any, **__: Any) -> Any:
+    """``tanh``."""
     return _function(image, dnnl.TANH)
 
 
 def relu6(image: Activation, *_: Any, **__: Any) -> Any:
+    """``relu6``."""
     return _function(image, dnnl.CLIP, 0.0, 6.0)
 
 
 def hardswish(image: Activation, *_: Any, **__: Any) -> Any:
+    """``hardswish``."""
     return _function(image, dnnl.HARDSWISH, 1 / 6, 0.5)
 
 
 def hardsigmoid(image: Activation, slope: float = 1 / 6, offset: float = 0.5, *_: Any, **__: Any) -> Any:
+    """``hardsigmoid``."""
     return _function(image, dnnl.HARDSIGMOID, slope, offset)
 
 
 def mish(image: Activation, *_: Any, **__: Any) -> Any:
+    """``mish``."""
     return _function(image, dnnl.MISH)
 
 
 def leaky_relu(image: Activation, negative_slope: float = 0.01, *_: Any, **__: Any) -> Any:
+    """``leaky_relu``, for slopes above 0."""
     return _function(image, dnnl.RELU, negative_slope) if negative_slope > 0 else NotImplemented
 
 
 def gelu(image: Activation, approximate: bool = False, *_: Any, **__: Any) -> Any:
+    """``gelu``, exact or by tanh."""
     return _function(image, dnnl.GELU_TANH if approximate else dnnl.GELU_ERF)
 
 
@@ -65,6 +75,7 @@ def _function(image: Activation, algorithm: int, alpha: float = 0.0, beta: float
 def dropout(
     image: Activation, p: float = 0.5, axis: Any = None, training: bool = True, *_: Any, **__: Any
 ) -> Any:
+    """``dropout`` where it does nothing."""
     return image if p == 0 or not training else NotImplemented
 
 
@@ -72,6 +83,7 @@ def max_pool2d(
     image: Activation, kernel_size: Any, stride: Any = None, padding: Any = 0, return_mask: bool = False,
     ceil_mode: bool = False, data_format: str = "NCHW", *_: Any, **__: Any,
 ) -> Any:  # fmt: skip
+    """``max_pool2d`` of zero or even padding, without the mask."""
     if return_mask or data_format != "NCHW":
         return NotImplemented
     return _pool(image, kernel_size, stride, padding, ceil_mode, dnnl.POOL_MAX)
@@ -81,6 +93,7 @@ def avg_pool2d(
     image: Activation, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     exclusive: bool = True, divisor_override: Any = None, data_format: str = "NCHW", *_: Any, **__: Any,
 ) -> Any:  # fmt: skip
+    """``avg_pool2d``, but not with a divisor of its own."""
     if divisor_override is not None or data_format != "NCHW" or (ceil_mode and not exclusive):
         return NotImplemented
     algorithm = dnnl.POOL_AVERAGE if exclusive else dnnl.POOL_AVERAGE_PADDED
@@ -90,6 +103,7 @@ def avg_pool2d(
 def adaptive_avg_pool2d(
     image: Activation, output_size: Any, data_format: str = "NCHW", *_: Any, **__: Any
 ) -> Any:
+    """``adaptive_avg_pool2d`` where all windows are alike."""
     sides = _pair(output_size)
     height, width = image.dims[2:]
     if sides is None or data_format != "NCHW" or height % sides[0] or width % sides[1]:

@@ -36,6 +36,7 @@ class Concatenation(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, *images: paddle.Tensor) -> paddle.Tensor:
+        """Batches [N, H, W, C1], [N, H, W, C2], ... to [N, H, W, C1 + C2 + ...]."""
         ctx.shapes = [image_shape(image) for image in images]
         ctx.element = element_type(images[0])
         ctx.wanted = [not image.stop_gradient for image in images]
@@ -51,6 +52,7 @@ class Concatenation(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
+        """The part of the gradient that belongs to each batch that wants one."""
         results, start = [], gradient.data_ptr()
         for shape, wanted in zip(ctx.shapes, ctx.wanted, strict=True):
             part = new_image(shape, ctx.element) if wanted else None
@@ -82,6 +84,7 @@ class Gate(PyLayer):
 
     @staticmethod
     def forward(ctx: Any, image: paddle.Tensor, gate: paddle.Tensor) -> paddle.Tensor:
+        """[N, H, W, C] and [N, C, 1, 1] to [N, H, W, C]."""
         ctx.wanted = (not image.stop_gradient, not gate.stop_gradient)
         gate = to_channels_last(gate, element_type(image))
         ctx.save_for_backward(alias(image), gate)
@@ -89,6 +92,7 @@ class Gate(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
+        """The gradients of image and gate, for each that wants one."""
         image, gate = ctx.saved_tensor()
         wants_image, wants_gate = ctx.wanted
         of_image = _multiply(gradient, gate) if wants_image else None

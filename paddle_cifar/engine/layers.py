@@ -13,6 +13,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
+from paddle_cifar.engine import folding
 from paddle_cifar.engine.activation import Activation
 from paddle_cifar.engine.convolution import Convolution
 from paddle_cifar.engine.functions import relu as relu_of
@@ -28,6 +29,7 @@ def _plain(*parameters: paddle.Tensor | None) -> bool:
 
 
 def conv2d(layer: nn.Conv2D, image: Activation) -> Any:
+    """``nn.Conv2D`` with zeros around the image."""
     if layer._padding_mode != "zeros" or layer._padding_algorithm == "SAME" or layer._data_format != "NCHW":
         return NotImplemented
     if not _plain(layer.weight, layer.bias):
@@ -36,10 +38,15 @@ def conv2d(layer: nn.Conv2D, image: Activation) -> Any:
     # Paddle lists four paddings as top, bottom, left, right; oneDNN takes top, left and bottom, right.
     padding = padding * 2 if len(padding) == 2 else (padding[0], padding[2], padding[1], padding[3])
     geometry = Geometry(tuple(layer._stride), padding, tuple(layer._dilation), layer._groups)
+    if layer.training:
+        folding.forget(layer)
+    if not paddle.is_grad_enabled():
+        return folding.waiting(layer, geometry, image)
     return Activation.of(Convolution.apply(image.take(), layer.weight, layer.bias, geometry))
 
 
 def batch_norm(layer: Any, image: Activation) -> Any:
+    """``nn.BatchNorm2D`` and ``nn.BatchNorm``, put off until it is known whether a ReLU follows."""
     layout = getattr(layer, "_data_format", None) or getattr(layer, "_data_layout", "NCHW")
     following = getattr(layer, "_act", None)  # nn.BatchNorm may have an activation function of its own
     if layout != "NCHW" or following not in (None, "relu") or getattr(layer, "_trainable_statistics", False):
@@ -53,6 +60,11 @@ def batch_norm(layer: Any, image: Activation) -> Any:
     scale = _constant(channels, 1.0) if layer.weight is None else layer.weight
     shift = _constant(channels, 0.0) if layer.bias is None else layer.bias
     differentiable = paddle.is_grad_enabled()
+    if frozen and not differentiable:
+        norm = folding.Norm(scale, shift, layer._mean, layer._variance, layer._epsilon)
+        folded = folding.with_norm(image, norm)
+        if folded is not None:
+            return relu_of(folded) if following else folded
     if frozen:
         mean, variance = layer._mean, layer._variance
     else:

@@ -28,6 +28,7 @@ PREFERRED = "bnorm_tbb_jit"
 
 @cached
 def forward_primitive(shape: Shape, element: int, epsilon: float, flags: int, training: bool) -> Primitive:
+    """The normalisation, with statistics given or its own."""
     layout = dnnl.channels_last(shape, element)
     kind = dnnl.TRAINING if training else dnnl.INFERENCE
     numbers = (dnnl.real(epsilon), c_uint(flags))
@@ -36,6 +37,7 @@ def forward_primitive(shape: Shape, element: int, epsilon: float, flags: int, tr
 
 @cached
 def backward_primitive(shape: Shape, element: int, epsilon: float, flags: int) -> Primitive:
+    """Its gradients of image, scale and shift."""
     layout = dnnl.channels_last(shape, element)
     hint = forward_primitive(shape, element, epsilon, flags, True).description
     return Primitive(
@@ -71,6 +73,7 @@ class BatchNormalization(PyLayer):
         relu: bool,
         differentiable: bool,
     ) -> paddle.Tensor:
+        """The image batch [N, H, W, C], normalised; the other tensors are float32 (C,)."""
         shape, element = image_shape(image), element_type(image)
         flags = dnnl.USE_SCALE | dnnl.USE_SHIFT | frozen * dnnl.GLOBAL_STATISTICS | relu * dnnl.FUSE_RELU
         primitive = forward_primitive(shape, element, epsilon, flags, differentiable or not frozen)
@@ -97,6 +100,7 @@ class BatchNormalization(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
+        """The gradients of image, scale and shift, for each that wants one."""
         image, scale, mean, variance, workspace = ctx.saved_tensor()
         shape, element, *_ = ctx.key
         of_image = new_image(shape, element)

@@ -19,6 +19,7 @@ Window = tuple[
 
 @cached
 def forward_primitive(shape: Shape, output: Shape, element: int, algorithm: int, window: Window) -> Primitive:
+    """The pooling ``algorithm`` from one shape to another."""
     return Primitive(
         "pooling_forward", c_int(dnnl.TRAINING), *_arguments(shape, output, element, algorithm, window)
     )
@@ -28,6 +29,7 @@ def forward_primitive(shape: Shape, output: Shape, element: int, algorithm: int,
 def backward_primitive(
     shape: Shape, output: Shape, element: int, algorithm: int, window: Window
 ) -> Primitive:
+    """Its gradient."""
     hint = forward_primitive(shape, output, element, algorithm, window).description
     return Primitive("pooling_backward", *_arguments(shape, output, element, algorithm, window), hint)
 
@@ -59,6 +61,7 @@ class Pooling(PyLayer):
     def forward(
         ctx: Any, image: paddle.Tensor, output: tuple[int, int], algorithm: int, window: Window
     ) -> paddle.Tensor:
+        """[N, H, W, C] to [N, *output, C]."""
         shape, element = image_shape(image), element_type(image)
         key = (shape, (*shape[:2], *output), element, algorithm, window)
         primitive = forward_primitive(*key)
@@ -76,6 +79,7 @@ class Pooling(PyLayer):
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
+        """The gradient [N, *output, C] to [N, H, W, C]."""
         (workspace,) = ctx.saved_tensor()
         shape, _, element, *_ = ctx.key
         result = new_image(shape, element)

@@ -105,6 +105,7 @@ def layout_size(layout: c_void_p) -> int:
 
 
 def same_layout(one: c_void_p, other: c_void_p) -> bool:
+    """Whether two memory descriptors say the same."""
     return bool(dnnl.library().dnnl_memory_desc_equal(one, other))
 
 

@@ -22,6 +22,7 @@ class Geometry:
     groups: int = 1
 
     def output_size(self, size: int, kernel: int, axis: int) -> int:
+        """Pixels of the result along ``axis`` (0: height, 1: width), of ``size``, for a kernel so wide."""
         reach = self.dilation[axis] * (kernel - 1) + 1
         return (size + self.padding[axis] + self.padding[axis + 2] - reach) // self.stride[axis] + 1
 

@@ -28,6 +28,7 @@ _running = threading.local()
 
 
 def current() -> int | None:
+    """oneDNN's number for the type between layers; None where no network runs on the engine."""
     return getattr(_running, "element", None)
 
 

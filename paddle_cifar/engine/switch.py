@@ -34,6 +34,7 @@ class Switch:
     working: bool = True
 
     def run(self, network: nn.Layer, inputs: Any, options: Any) -> Any:
+        """What the network answers: by the engine or, where that fails, by Paddle, whose errors come out."""
         from paddle_cifar.engine import seam
         from paddle_cifar.engine.activation import real
 

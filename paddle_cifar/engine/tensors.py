@@ -59,6 +59,7 @@ def new_image(shape: Shape, element: int) -> paddle.Tensor:
 
 
 def new_vector(length: int) -> paddle.Tensor:
+    """A float32 vector, not yet written."""
     return _empty([length], paddle.float32, CPU)
 
 
@@ -136,6 +137,7 @@ def accumulate(one: paddle.Tensor, other: paddle.Tensor) -> paddle.Tensor:
 
 @cached
 def sum_of(shape: Shape, element: int, relu: bool) -> Primitive:
+    """The addition of two image batches, with ReLU after it if asked."""
     from paddle_cifar.engine.primitive import post_operations
 
     layout = dnnl.channels_last(shape, element)

@@ -25,7 +25,7 @@ class CrossEntropy(paddle.nn.Layer):
         self.label_smoothing = label_smoothing
 
     def forward(self, logits: paddle.Tensor, label: paddle.Tensor) -> paddle.Tensor:
-        """The mean loss, a scalar."""
+        """The mean loss over the images, a scalar, in nats."""
         logits = logits.astype("float32")
         loss = F.cross_entropy(logits, label, soft_label=label.ndim == logits.ndim)
         if self.label_smoothing:
@@ -49,7 +49,7 @@ class Focal(paddle.nn.Layer):
         self.gamma, self.label_smoothing = gamma, label_smoothing
 
     def forward(self, logits: paddle.Tensor, label: paddle.Tensor) -> paddle.Tensor:
-        """The mean loss, a scalar."""
+        """The mean loss over the images, a scalar, in nats."""
         logits = logits.astype("float32")
         classes = logits.shape[-1]
         target = label if label.ndim == logits.ndim else F.one_hot(label, classes)

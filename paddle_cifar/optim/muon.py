@@ -78,7 +78,7 @@ class Muon(Wrapping):
 
 
 def orthogonalise(matrix: paddle.Tensor, steps: int) -> paddle.Tensor:
-    """Nearly U V' for a matrix U S V': singular values of about one, by Newton-Schulz iteration.
+    """Nearly U V' for a matrix U S V' of any shape: singular values of about one, by Newton-Schulz rounds.
 
     Each round multiplies X by a polynomial of the small square X X' alone, so the
     rounds are done on that square and their product is applied to the matrix once.

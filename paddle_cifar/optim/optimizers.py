@@ -104,7 +104,7 @@ def build_optimizer(
 
 @paddle.no_grad()
 def clip_gradients(parameters: list[paddle.Tensor], largest: float) -> None:
-    """Scale all gradients alike so that their global norm is at most ``largest``.
+    """Scale all gradients alike, in place, so that the norm of all their numbers is at most ``largest``.
 
     Paddle's ``ClipGradByGlobalNorm`` takes the norm of each parameter group by itself.
     """

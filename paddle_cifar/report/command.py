@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from paddle_cifar.checkpoint import write_atomically
+from paddle_cifar.atomic import write_atomically
 from paddle_cifar.report.graph import GraphTracer
 from paddle_cifar.report.page import build_page
 from paddle_cifar.report.subject import examine, save_scores

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from paddle_cifar.checkpoint import write_atomically
+from paddle_cifar.atomic import write_atomically
 from paddle_cifar.errors import UsageError
 from paddle_cifar.report import figures, html
 from paddle_cifar.report.figures.style import to_svg
@@ -70,7 +70,7 @@ def compare_runs(
 
 
 def labelled(folders: Sequence[Path]) -> dict[str, Record]:
-    """Each run under the shortest end of its path that no other run shares."""
+    """Each run under the shortest end of its path that no other shares; UsageError for one given twice."""
     paths = [folder.resolve() for folder in folders]
     for path, folder in zip(paths, folders, strict=True):
         if paths.count(path) > 1:

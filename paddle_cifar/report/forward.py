@@ -82,7 +82,7 @@ def forward(network: nn.Layer, loader: BatchLoader) -> tuple[np.ndarray, np.ndar
 
 @contextmanager
 def last_layer_input(network: nn.Layer) -> Iterator[list[np.ndarray]]:
-    """Collect what the classifying layer is given, batch by batch; images are averaged over their pixels."""
+    """Collect what the classifying layer is given, float32 (N, features) of each batch; maps are averaged."""
     batches: list[np.ndarray] = []
 
     def keep(_: nn.Layer, inputs: tuple[paddle.Tensor, ...]) -> None:

@@ -35,7 +35,7 @@ def most_confused(level: Level, pairs: int) -> list[Pair]:
 
 
 def highest_loss(evaluation: Evaluation, images: int) -> np.ndarray:
-    """Indices of the images with the highest cross-entropy, highest first."""
+    """Indices (``images``,) of the images with the highest cross-entropy, highest first."""
     return np.argsort(-evaluation.losses, kind="stable")[:images]
 
 

@@ -56,9 +56,7 @@ class Record:
 
 def read_record(folder: Path) -> Record:
     """Read outputs/<run>; RunError when it is no run folder or a file in it is damaged."""
-    run = RunFolder(Path(folder))
-    if not run.path.is_dir():
-        raise RunError(f"no run at {folder}; give a folder below outputs/")
+    run = RunFolder.existing(Path(folder))
     config = TrainConfig.read(run.config)
     return Record(
         run,

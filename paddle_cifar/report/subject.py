@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from paddle_cifar.checkpoint import write_json
+from paddle_cifar.atomic import write_json
 from paddle_cifar.report.evaluate import Evaluation, Level, evaluate_predictions
 from paddle_cifar.report.forward import Predictions, predict_run
 from paddle_cifar.report.record import REPORT_JSON, Record, read_record

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.browser import browser  # noqa: F401
 from tests.conftest import ROOT, SMALL_RUN
 
 

@@ -1,8 +1,6 @@
 """The pages in headless Chromium: report.html, compare.html, and what VisualDL makes of the logs."""
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,25 +10,8 @@ import urllib.request
 
 import pytest
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 # A browser without a graphics card, in VisualDL's three-dimensional page; this test looking at canvases.
 HARMLESS = ("WebGL", "GPU stall", "willReadFrequently")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Debian's Chromium, driven by playwright; skipped where one of the two is missing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Augmentation(Protocol):
         ...
 
     def apply(self, images: np.ndarray, choice: Any) -> np.ndarray:
-        """Carry out a choice; returns a new batch of the same shape and type."""
+        """Carry out a choice on uint8 images (N, 3, H, W); returns a new batch of the same shape and type."""
         ...
 
 

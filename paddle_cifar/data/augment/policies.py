@@ -52,7 +52,9 @@ _IS_BLEND = np.array([name in BLENDS for name in NUMBER])
 
 
 def signed_values(operation: np.ndarray, magnitude: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Values for the operations: a random sign where there is one; blends are around 1."""
+    """Values for operations of these magnitudes, all three of one shape: a random sign where there is one,
+    blends around 1.
+    """
     negative = _IS_SIGNED[operation] & (rng.random(operation.shape) < 0.5)
     return np.where(negative, -magnitude, magnitude) + _IS_BLEND[operation]
 

@@ -22,7 +22,7 @@ from paddle_cifar.report.paths import without_folders
 from paddle_cifar.runs import MACHINE_FIELDS, RunFolder
 from paddle_cifar.trained import Trained, best_or_last, ready
 
-PACKAGED = Path(__file__).parent / "weights" / "cifar100.safetensors"
+PACKAGED = Path(__file__).parents[1] / "weights" / "cifar100.safetensors"
 MAX_BYTES = 6_000_000
 HEADER_BYTES = 100_000  # more than the file's header takes
 

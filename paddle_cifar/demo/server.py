@@ -1,7 +1,7 @@
-"""``python main.py demo``: a page on which a picture is dropped or taken, made with Gradio.
+"""Serving the page, from its start to Ctrl-C.
 
-Pictures come as uploads only, never from an address; they are decoded by ``images.py``, whose limits
-hold here too, and kept in a folder that is emptied every ten minutes and removed at the end.
+Pictures come as uploads only, never from an address; they are decoded by ``prediction/images.py``, whose
+limits hold here too, and kept in a folder that is emptied every ten minutes and removed at the end.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
-from paddle_cifar.classifier import Classifier
-from paddle_cifar.demo_page import build_page
+from paddle_cifar.demo.page import build_page
+from paddle_cifar.demo.pictures import draw_examples
 from paddle_cifar.errors import RunError, UsageError
-from paddle_cifar.images import MAX_BYTES
 from paddle_cifar.interrupts import Interrupted
+from paddle_cifar.prediction.classifier import Classifier
+from paddle_cifar.prediction.images import MAX_BYTES
 
 AT_ONCE = 2  # pictures being decoded and looked at
 WAITING = 32
@@ -36,8 +38,8 @@ def serve(classifier: Classifier, host: str, port: int, language: str) -> None:
     """
     check_port(host, port)
     _share_freed_memory()
-    with _temporary_folder():  # before Gradio is imported, which reads where it is
-        page = build_page(needed_gradio(), classifier, language)
+    with _temporary_folder() as folder:  # before Gradio is imported, which reads where it is
+        page = build_page(needed_gradio(), classifier, language, draw_examples(folder / "examples"))
         page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
         with _stop_signal() as stopped:
             launch(page, host, port)
@@ -108,11 +110,11 @@ def _share_freed_memory() -> None:
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[None]:
+def _temporary_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="paddle-cifar-demo-", ignore_cleanup_errors=True) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        yield
+        yield Path(folder)
 
 
 @contextmanager

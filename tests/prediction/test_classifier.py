@@ -8,20 +8,12 @@ import pytest
 from PIL import Image
 
 from paddle_cifar import Classifier
-from paddle_cifar.classifier import as_images, softmax
 from paddle_cifar.cli import main
 from paddle_cifar.data.labels import COARSE_NAMES, FINE_NAMES, FINE_TO_COARSE
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.data.loader import normalise
 from paddle_cifar.errors import RunError, UsageError
-from tests.conftest import SMALL_RUN
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    output = tmp_path_factory.mktemp("outputs")
-    assert main([*SMALL_RUN, "--name", "run", "--output", str(output)]) == 0
-    return output / "run"
+from paddle_cifar.prediction.classifier import as_images, softmax
 
 
 @pytest.fixture(scope="module")

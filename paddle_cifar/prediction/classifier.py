@@ -23,9 +23,10 @@ from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.labels import COARSE_NAMES, FINE_NAMES, FINE_TO_COARSE
 from paddle_cifar.data.loader import normalise
 from paddle_cifar.data.sizes import FULL_SIDE
-from paddle_cifar.errors import RunError, UsageError
-from paddle_cifar.images import fit_image, read_image
-from paddle_cifar.pretrained import load_pretrained
+from paddle_cifar.engine.folding import keep
+from paddle_cifar.errors import UsageError
+from paddle_cifar.prediction.images import fit_image, read_image
+from paddle_cifar.prediction.pretrained import load_pretrained
 from paddle_cifar.runs import RunFolder
 from paddle_cifar.trained import Trained, load_trained
 from paddle_cifar.tta import AveragedViews
@@ -49,7 +50,7 @@ class Classifier:
     """Predicts the class of pictures. Any number of threads may use one at the same time.
 
     Args:
-        trained: the network and what runs it.
+        trained: the network and what runs it. Its weights must stay as they are from now on.
         batch_size: most images in one step of the network; those of ``evaluate`` give its very bits.
         tta: views to average, a key of ``tta.VIEWS``; "none" for the image alone.
     """
@@ -58,6 +59,8 @@ class Classifier:
         self.trained, self.batch_size = trained, batch_size
         self.network = trained.network if tta == "none" else AveragedViews(trained.network, tta)
         self.network.eval()
+        if trained.engine == "onednn":
+            keep(trained.network)
 
     @classmethod
     def from_run(cls, folder: str | PathLike[str], **overrides: Any) -> Classifier:
@@ -71,9 +74,7 @@ class Classifier:
         Raises:
             RunError: for a folder without a run or without weights; UsageError for a wrong override.
         """
-        run = RunFolder(Path(folder))
-        if not run.path.is_dir():
-            raise RunError(f"no run at {run.path}; give a folder below outputs/")
+        run = RunFolder.existing(Path(folder))
         config = dataclasses.replace(TrainConfig.read(run.config), **{"tta": "none", **_known(overrides)})
         return cls(load_trained(run, config), config.batch_size, config.tta)
 

@@ -11,15 +11,8 @@ from PIL import Image
 
 from paddle_cifar.cli import main
 from paddle_cifar.data.load import load_datasets
-from paddle_cifar.sheet import GAP, ZOOM, draw_sheet
-from tests.conftest import ROOT, SMALL_RUN
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    output = tmp_path_factory.mktemp("outputs")
-    assert main([*SMALL_RUN, "--name", "run", "--output", str(output)]) == 0
-    return output / "run"
+from paddle_cifar.prediction.sheet import GAP, ZOOM, draw_sheet
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +90,7 @@ def test_sheet(run, photos, tmp_path, capsys):
 
 
 def test_a_sheet_of_names_in_any_alphabet():
-    from paddle_cifar.classifier import Guess
+    from paddle_cifar.prediction.classifier import Guess
 
     image = np.zeros((3, 32, 32), np.uint8)
     sheet = draw_sheet([("猫.png", image, Guess("maple_tree", "trees", 47, 1.0))] * 11)

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from paddle_cifar.classifier import Classifier
 from paddle_cifar.data.labels import FINE_NAMES
 from paddle_cifar.environment import available_cores
 from paddle_cifar.errors import RunError, unknown_name
-from paddle_cifar.serving import WRITERS, logits_of
+from paddle_cifar.export.serving import WRITERS, logits_of
+from paddle_cifar.prediction.classifier import Classifier
 
 TOLERANCE = 1e-4
 
@@ -49,7 +49,7 @@ def export(classifier: Classifier, format: str, to: Path) -> Exported:
             difference = disagreement(classifier, format, Path(made_in))
             labels = Path(made_in) / "labels.txt"
             labels.write_text("\n".join(FINE_NAMES) + "\n", encoding="utf-8")
-            return Exported([_keep(file, to) for file in (*files, labels)], difference)
+            return Exported(_keep([*files, labels], to), difference)
     except OSError as error:
         raise RunError(f"cannot write to {to} ({error.strerror}); choose another --to") from error
 
@@ -74,7 +74,16 @@ def disagreement(classifier: Classifier, format: str, folder: Path, batches: Seq
     return worst
 
 
-def _keep(file: Path, folder: Path) -> Path:
-    kept = folder / file.name
-    os.replace(file, kept)
+def _keep(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Move the files into the folder. Whatever happens, those of two exports never stand there together."""
+    kept = [folder / file.name for file in files]
+    for path in kept:
+        path.unlink(missing_ok=True)
+    try:
+        for file, path in zip(files, kept, strict=True):
+            os.replace(file, path)
+    except OSError:
+        for path in kept:
+            path.unlink(missing_ok=True)
+        raise
     return kept

@@ -6,14 +6,15 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_cifar import Classifier, serving
-from paddle_cifar import export as export_module
+from paddle_cifar import Classifier
 from paddle_cifar.cli import main
 from paddle_cifar.config import EXPORT_FORMATS
 from paddle_cifar.data.labels import FINE_NAMES
 from paddle_cifar.errors import RunError, UsageError
-from paddle_cifar.export import disagreement, export
-from paddle_cifar.serving import RUNNERS, WRITERS, logits_of
+from paddle_cifar.export import export as export_module
+from paddle_cifar.export import serving
+from paddle_cifar.export.export import disagreement, export
+from paddle_cifar.export.serving import RUNNERS, WRITERS, logits_of
 from tests.conftest import SMALL_RUN
 
 PADDLE_3 = not paddle.__version__.startswith("2.")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from paddle_cifar.checkpoint import write_atomically
-from paddle_cifar.classifier import Guess
+from paddle_cifar.atomic import write_atomically
 from paddle_cifar.data.sizes import FULL_SIDE
 from paddle_cifar.errors import UsageError
+from paddle_cifar.prediction.classifier import Guess
 
 ZOOM = 4
 GAP = 12

@@ -6,10 +6,10 @@ import pytest
 from paddle import nn
 from PIL import Image
 
-from paddle_cifar.cam import class_activation, overlay
-from paddle_cifar.classifier import Classifier
 from paddle_cifar.data.loader import normalise
 from paddle_cifar.precision import choose_arithmetic
+from paddle_cifar.prediction.cam import class_activation, overlay
+from paddle_cifar.prediction.classifier import Classifier
 from paddle_cifar.trained import Trained
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)

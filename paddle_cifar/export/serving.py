@@ -132,11 +132,11 @@ def logits_of(format: str, folder: Path, batches: Sequence[np.ndarray], threads:
     """
     exchanged = folder / ".exchanged.npz"
     np.savez(exchanged, *batches)
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     search = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "paddle_cifar.serving", format, str(folder), str(exchanged), str(threads)],
+            [sys.executable, "-m", __spec__.name, format, str(folder), str(exchanged), str(threads)],
             env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:

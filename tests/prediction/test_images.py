@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paddle_cifar import images
 from paddle_cifar.errors import RunError
-from paddle_cifar.images import decode, find_images, fit_image, read_image
+from paddle_cifar.prediction import images
+from paddle_cifar.prediction.images import decode, find_images, fit_image, read_image
 
 RANDOM = np.random.default_rng(0)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from paddle_cifar import Classifier, checkpoint, pretrained
+from paddle_cifar import Classifier, checkpoint
 from paddle_cifar.cli import main
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.errors import RunError
-from paddle_cifar.pretrained import pack_run, read_packed
+from paddle_cifar.prediction import pretrained
+from paddle_cifar.prediction.pretrained import pack_run, read_packed
 from paddle_cifar.runs import RunFolder
 from tests.conftest import SMALL_RUN
 

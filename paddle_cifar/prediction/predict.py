@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from paddle_cifar.classifier import Classifier, Guess
 from paddle_cifar.errors import RunError
-from paddle_cifar.images import find_images, read_image
-from paddle_cifar.sheet import write_sheet
+from paddle_cifar.prediction.classifier import Classifier, Guess
+from paddle_cifar.prediction.images import find_images, read_image
+from paddle_cifar.prediction.sheet import write_sheet
 
 READ_AT_ONCE = 64  # so that the first answer does not wait for a whole folder
 

@@ -8,9 +8,9 @@ import numpy as np
 import paddle
 from PIL import Image
 
-from paddle_cifar.classifier import Classifier
 from paddle_cifar.data.loader import normalise
 from paddle_cifar.data.sizes import FULL_SIDE
+from paddle_cifar.prediction.classifier import Classifier
 
 
 def class_activation(classifier: Classifier, image: np.ndarray, label: int) -> np.ndarray:
