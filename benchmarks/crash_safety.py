@@ -63,7 +63,7 @@ def ended(process: subprocess.Popen, folder: Path, name: str) -> bool:
 
 
 def half_written(run: RunFolder) -> bool:
-    """Whether a file is being written, or was at the last kill; who trains removes what is left of one."""
+    """Whether a file is being written, or was at the last kill; who trains removes a checkpoint's."""
     return any(run.path.rglob(".*.tmp"))
 
 
@@ -154,7 +154,8 @@ def forgets_its_position(folder: Path) -> bool:
     run = RunFolder(folder / "control")
     shutil.rmtree(run.path, ignore_errors=True)
     process = start(folder, "control")
-    wait_until(process, lambda: (run.checkpoints / "00000016.safetensors").exists())
+    within_an_epoch = run.checkpoints / "00000015.safetensors"
+    assert wait_until(process, within_an_epoch.exists) and not run.result.exists()
     process.kill()
     process.wait()
     for path in run.saved():

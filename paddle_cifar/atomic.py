@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from pathlib import Path
@@ -32,7 +33,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         raise RunError(
-            f"cannot write {path}: {error.strerror}; free some space or choose another --output"
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
         ) from error
     finally:  # also on Ctrl-C; after the rename there is nothing left to remove
         with contextlib.suppress(OSError):
@@ -52,10 +53,16 @@ def discard_temporaries(folder: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut, where the system can (Windows cannot open folders)."""
+    """Make a rename last through a power cut, where the system can.
+
+    Windows cannot open folders, some network drives cannot flush them.
+    """
     with contextlib.suppress(PermissionError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
         finally:
             os.close(descriptor)

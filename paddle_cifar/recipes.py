@@ -97,19 +97,19 @@ def long() -> TrainConfig:
 
 
 def speedrun() -> TrainConfig:
-    """The most accuracy in some twenty minutes on two cores: airbench's network and Muon, on growing images.
+    """70 % in a quarter of an hour on two cores: airbench's network and Muon, on growing images.
 
     Settings after Keller Jordan's airbench94_muon (https://github.com/KellerJordan/cifar10-airbench):
     kernels of constant norm that every step turns by up to 0.2. The head and the norms have rates
-    of their own: 0.05 and 80, on mean losses. Trained on 45,000 images while it was set up.
+    of their own: 0.05 and 80, on mean losses. With ``--val-split 5000``, as the packaged weights were
+    trained: 70.4 % of the test images, 71.8 % with mirrored views, 16 minutes (one seed).
 
         python main.py --recipe speedrun
-        python main.py --recipe speedrun --model airbench_64_256_352 --epochs 13  # 5.5 MB in float16
     """
     return TrainConfig(
         recipe="speedrun",
-        model="airbench_64_256_768",
-        epochs=9,
+        model="airbench_64_256_352",
+        epochs=13,
         sizes="20:0.5,24:0.3,32:0.2",
         augment="crop:2,alternating_flip",
         batch_size=1000,

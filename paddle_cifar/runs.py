@@ -27,6 +27,10 @@ class RunFolder:
 
     path: Path
 
+    def write_config(self, config: TrainConfig) -> None:
+        """Write config.json; RunError when that fails. Of a run that exists, only while it is ``locked``."""
+        write_atomically(self.config, config.to_json().encode())
+
     @classmethod
     def existing(cls, path: Path) -> RunFolder:
         """The run in a folder that must be there; RunError when it is not."""
@@ -64,6 +68,10 @@ class RunFolder:
         """The epoch that did best on held-out images, where there are any."""
         return self.checkpoints / "best.safetensors"
 
+    def checkpoint(self, step: int) -> Path:
+        """Where the checkpoint after so many training steps is."""
+        return self.checkpoints / f"{step:08d}.safetensors"
+
     def saved(self) -> list[Path]:
         """Checkpoints to go on from, the newest first."""
         paths = self.checkpoints.glob("*.safetensors")
@@ -75,17 +83,25 @@ class RunFolder:
 
     def discard_unstarted(self) -> None:
         """Remove the folder of a run that failed before its first checkpoint; any other is left alone."""
-        if not {path.name for path in self.path.iterdir()} - {"config.json", "checkpoints", ".lock"}:
+        temporary = temporary_of(self.config)
+        unstarted = {"config.json", temporary.name, "checkpoints", ".lock"}
+        if not {path.name for path in self.path.iterdir()} - unstarted:
             with contextlib.suppress(OSError):  # checkpoints/ is not empty
                 self.checkpoints.rmdir()
-                self.config.unlink()
-                (self.path / ".lock").unlink(missing_ok=True)
+                for path in (self.config, temporary, self.path / ".lock"):
+                    path.unlink(missing_ok=True)
                 self.path.rmdir()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run against a second process; the system lets go of it however this one ends."""
-        with open(self.path / ".lock", "w") as file:
+        try:
+            file = open(self.path / ".lock", "w")  # noqa: SIM115  closed below
+        except OSError as error:
+            raise RunError(
+                f"cannot write to {self.path} ({error.strerror}); choose another --output"
+            ) from error
+        with file:
             try:
                 if os.name == "nt":
                     import msvcrt
@@ -141,9 +157,7 @@ def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, Tra
             if config.resume == "auto":
                 print("nothing to resume: starting a new run")
             return _new_run(config), config, False
-        run, config = resumed
-        write_atomically(run.config, config.to_json().encode())
-        return run, config, True
+        return *resumed, True
     except OSError as error:
         where = error.filename or config.output
         raise RunError(f"cannot write to {where} ({error.strerror}); choose another --output") from error
@@ -195,5 +209,5 @@ def _new_run(config: TrainConfig) -> RunFolder:
                 f"{run.path} already holds a run; add --resume {run.path} to go on, or choose another --name"
             )
     run.checkpoints.mkdir(parents=True, exist_ok=True)
-    write_atomically(run.config, config.to_json().encode())
+    run.write_config(config)
     return run

@@ -53,6 +53,8 @@ def train(
         print(f"{run.path} is finished already; see {run.result}")
         return read_result(run) if distributed.is_writer() else {}
     with held(run):
+        if resumed and distributed.is_writer():
+            run.write_config(config)
         return _train(run, config, resumed, started)
 
 

@@ -64,6 +64,8 @@ FATES: dict[str, Run | NotRun] = {
     "python benchmarks/cpu_engine.py": NotRun("takes 20 minutes, and PyTorch"),
     "python benchmarks/inference.py": NotRun("takes minutes; tests/export runs what it times"),
     "python benchmarks/input_pipeline.py": NotRun("takes minutes"),
+    "python benchmarks/page_load.py": NotRun("takes minutes and Gradio; tests/demo asks the page"),
+    "python benchmarks/crash_safety.py": NotRun("takes 15 minutes; tests/test_fault_injection.py kills too"),
     "python benchmarks/two_nodes.py": NotRun("takes root and minutes"),
     "python3 -m venv": NotRun("makes an environment; .ci/run does"),
     "source": NotRun("changes the shell it is typed into"),

@@ -93,3 +93,21 @@ def test_a_checkpoint_without_a_part_is_refused(run, capsys, part, says):
     assert main(["--resume", str(run.path)]) == 1
     error = capsys.readouterr().err
     assert says in error and error.splitlines()[-1].startswith("error: ") and not run.result.exists()
+
+
+def test_checkpoints_that_count_further_than_the_newest_step_make_room_for_it(run):
+    """Left by epochs of more, smaller batches; or damaged, and passed over when the run was resumed."""
+    newest, *older = run.saved()
+    newest.rename(run.checkpoint(900))
+    for path in older:
+        path.unlink()
+    assert main(["--resume", str(run.path), *"--epochs 2 --keep 1 --allow-changes".split()]) == 0
+    assert run.saved() == [run.checkpoint(4)], "two epochs of two steps"
+
+
+def test_a_second_process_is_refused_and_changes_nothing(run, capsys):
+    before = run.config.read_text()
+    with run.locked():
+        assert main(["--resume", str(run.path), *"--lr 0.5 --allow-changes".split()]) == 1
+    assert "being trained by another process" in capsys.readouterr().err
+    assert run.config.read_text() == before

@@ -81,22 +81,24 @@ class Checkpoints(paddle.callbacks.Callback):
         if self.patience and len(rows) - best >= self.patience:
             print(f"no better validation accuracy for {self.patience} epochs: stopping", flush=True)
             self.model.stop_training = self._finished = True
-        state = self._save()
-        if best == len(rows) and distributed.is_writer():
-            checkpoint.save(state, self.run.best)
+        self._save(is_best=best == len(rows))
         self._leave_if_asked()
 
-    def _save(self) -> checkpoint.Checkpoint:
+    def _save(self, is_best: bool = False) -> None:
         progress = {**self.history.progress(), "finished": self._finished, **self.extra()}
         state = checkpoint.capture(self.model.network, self.model._optimizer, progress, self.average)
         self._refuse_ruined(state)
         if not distributed.is_writer():
-            return state
-        checkpoint.save(state, self.run.checkpoints / f"{self.history.global_step:08d}.safetensors")
-        for old in self.run.saved()[self.keep :]:
+            return
+        if is_best:  # first: were the run killed after the other, a resume would not evaluate again
+            checkpoint.save(state, self.run.best)
+        newest = self.run.checkpoint(self.history.global_step)
+        checkpoint.save(state, newest)
+        # Later ones are damaged, or were counted in steps of another batch size.
+        later = [path for path in self.run.saved() if path.name > newest.name]
+        for old in [*later, *self.run.saved()[len(later) + self.keep :]]:
             with contextlib.suppress(OSError):  # Windows, while a virus scanner looks at it
                 old.unlink()
-        return state
 
     def _refuse_ruined(self, state: checkpoint.Checkpoint) -> None:
         """Never replace a good checkpoint by NaN. The loss does not always tell: ReLU turns NaN into 0."""

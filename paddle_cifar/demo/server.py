@@ -44,7 +44,7 @@ def serve(classifier: Classifier, host: str, port: int, language: str) -> None:
         with _stop_signal() as stopped:
             launch(page, host, port)
             print(f"open http://{host}:{port}/ in a browser; Ctrl-C ends it", flush=True)
-            number = stopped.get()
+            number = _first(stopped)
             page.close(verbose=False)
     raise Interrupted(number, "the page is closed")
 
@@ -115,6 +115,13 @@ def _temporary_folder() -> Iterator[Path]:
         os.environ["GRADIO_TEMP_DIR"] = folder
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         yield Path(folder)
+
+
+def _first(came: queue.SimpleQueue[int]) -> int:
+    """The first signal. It wakes up now and then, or Windows would not let Ctrl-C through."""
+    while True:
+        with suppress(queue.Empty):
+            return came.get(timeout=0.5)
 
 
 @contextmanager

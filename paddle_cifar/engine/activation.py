@@ -81,6 +81,7 @@ class Activation:
         if self._image is None:
             assert self.pending is not None
             self._image = self.pending(False)
+            self.pending = None  # it holds the layer's inputs, they theirs, and so on
         return self._image
 
     def tensor(self) -> paddle.Tensor:

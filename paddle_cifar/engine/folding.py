@@ -55,7 +55,9 @@ class Waiting:
     norm: Norm | None = None
     added: Activation | None = None
 
+    @paddle.no_grad()  # it may be read after the block without gradients that it was met in
     def __call__(self, relu: bool) -> paddle.Tensor:
+        """The result, with everything it has to take along."""
         image = self.image.take()
         added = None if self.added is None else self.added.take()
         biased = self.norm is not None or self.layer.bias is not None
@@ -89,10 +91,12 @@ def with_addition(one: Activation, other: Activation) -> Activation | None:
 
 
 def _waiting(image: Activation) -> Waiting | None:
-    """The convolution behind an image, unless it is computed, or has an addition to do already."""
+    """The convolution behind an image, unless it is computed, has an addition to do already, or what follows
+    it needs gradients."""
     found = image.pending
-    usable = image._image is None and isinstance(found, Waiting) and found.added is None
-    return found if usable else None
+    if image._image is not None or paddle.is_grad_enabled():
+        return None
+    return found if isinstance(found, Waiting) and found.added is None else None
 
 
 def keep(network: nn.Layer) -> None:

@@ -38,7 +38,7 @@ def conv2d(layer: nn.Conv2D, image: Activation) -> Any:
     # Paddle lists four paddings as top, bottom, left, right; oneDNN takes top, left and bottom, right.
     padding = padding * 2 if len(padding) == 2 else (padding[0], padding[2], padding[1], padding[3])
     geometry = Geometry(tuple(layer._stride), padding, tuple(layer._dilation), layer._groups)
-    if layer.training:
+    if layer.training or paddle.is_grad_enabled():
         folding.forget(layer)
     if not paddle.is_grad_enabled():
         return folding.waiting(layer, geometry, image)

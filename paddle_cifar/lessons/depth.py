@@ -29,7 +29,7 @@ class LossCurve(paddle.callbacks.Callback):
 
 
 def gradient_sizes(network: nn.Layer, image: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """How large the first gradient is in every 3x3 convolution, from the image to the classifier.
+    """How large the first gradient is in every convolution, from the image to the classifier.
 
     Args:
         network: as it was built; its running statistics see the batch, its weights are left alone.

@@ -51,7 +51,8 @@ class Classifier:
 
     Args:
         trained: the network and what runs it. Its weights must stay as they are from now on.
-        batch_size: most images in one step of the network; those of ``evaluate`` give its very bits.
+        batch_size: most images in one step of the network; as many as in ``evaluate`` give its very bits
+            (where both find the same kernels the fastest).
         tta: views to average, a key of ``tta.VIEWS``; "none" for the image alone.
     """
 

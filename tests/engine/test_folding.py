@@ -161,3 +161,27 @@ def test_the_faster_way_is_taken(monkeypatch):
     assert len(results) >= 5
     for one, other in results:
         np.testing.assert_allclose(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_what_begins_without_gradients_ends_without_them():
+    """A frozen part beside one that learns: their sum is made where gradients are wanted."""
+    paddle.seed(0)
+    network = Beside()
+    network.eval()
+    apply_engine(network, "onednn", "float32")
+    network(paddle.randn([2, 8, 6, 6])).sum().backward()
+    assert network.frozen.weight.grad is None
+    assert network.learning.weight.grad is not None and float(network.learning.weight.grad.abs().sum()) > 0
+
+
+class Beside(nn.Layer):
+    """relu(frozen(x) + learning(x)), the first of them without gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.frozen, self.learning = nn.Conv2D(8, 8, 3, padding=1), nn.Conv2D(8, 8, 3, padding=1)
+
+    def forward(self, image):
+        with paddle.no_grad():
+            frozen = self.frozen(image)
+        return functional.relu(frozen + self.learning(image))
