@@ -18,7 +18,8 @@ def default() -> TrainConfig:
     its norm and the step balance: the initial weights are scaled to be there from the
     start, and a step is then some 4 % of the weights. Head and norms take SGD at 0.2.
     Half of the epochs see 16x16 images, three tenths 24x24 (progressive resizing:
-    Howard 2018, https://dawn.cs.stanford.edu/benchmark).
+    Howard 2018, https://dawn.cs.stanford.edu/benchmark). 71.61 % in about 87 minutes on two
+    cores without AMX (one seed); not tuned yet.
 
         python main.py --epochs 20 --lr 0.01
     """

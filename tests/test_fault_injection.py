@@ -19,7 +19,7 @@ from paddle_cifar.data.archive import write_archive
 from paddle_cifar.errors import RunError
 from paddle_cifar.export import export as export_module
 from paddle_cifar.prediction import pretrained
-from paddle_cifar.runs import RunFolder, open_run
+from paddle_cifar.runs import RunFolder
 from tests.conftest import SMALL_RUN
 from tests.data.archives import small_archive
 from tests.faults import Faults
@@ -32,13 +32,6 @@ def state(number):
         "optimizer.0.weight/velocity_0": np.full((40, 30), -number, np.float32),
     }
     return checkpoint.Checkpoint(tensors, {"epochs": number, "lr_scheduler": {}})
-
-
-def write_config(folder, number):
-    changed = TrainConfig(log_freq=number, resume=str(folder))
-    if not (folder / "config.json").exists():
-        (folder / "config.json").write_text(changed.to_json())
-    open_run(changed, {"log_freq": number, "resume": str(folder)})
 
 
 def write_packed(folder, number):
@@ -56,7 +49,7 @@ WRITERS = {
     "packed.safetensors": write_packed,
     "history.csv": lambda folder, n: write_history(folder / "history.csv", [{"epoch": n, "lr": 1 / n}] * n),
     "result.json": lambda folder, n: write_json(folder / "result.json", {"epochs": n}),
-    "config.json": write_config,
+    "config.json": lambda folder, n: RunFolder(folder).write_config(TrainConfig(log_freq=n)),
 }
 
 
