@@ -8,7 +8,7 @@ made anew in each forward, unless `keep` was asked to keep them.
 
 from __future__ import annotations
 
-from ctypes import c_float, c_int, c_void_p
+from ctypes import c_int, c_void_p
 from dataclasses import dataclass, replace
 
 import paddle
@@ -20,7 +20,7 @@ from paddle_cifar.engine.convolution import Convolution
 from paddle_cifar.engine.elementwise import ActivationFunction, Addition
 from paddle_cifar.engine.fastest import fastest
 from paddle_cifar.engine.normalization import BatchNormalization
-from paddle_cifar.engine.primitive import Primitive, cached, same_layout
+from paddle_cifar.engine.primitive import Primitive, cached, post_operations, same_layout
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import element_type, image_shape, new_image, packed
 
@@ -172,17 +172,5 @@ def _primitive(problem: Problem, added: bool, relu: bool) -> Primitive:
         c_int(dnnl.CONVOLUTION),
         *problem.descriptors(problem.element),
         *problem.walk(),
-        attributes=_attributes(output if added else None, relu),
+        attributes=post_operations(*[(dnnl.RELU, 0.0)] * relu, added=output if added else None),
     )
-
-
-def _attributes(added: c_void_p | None, relu: bool) -> c_void_p:
-    """What happens to each value before it is written: the addition, then the ReLU."""
-    chain = dnnl.create("dnnl_post_ops_create")
-    if added is not None:
-        dnnl.call("dnnl_post_ops_append_binary", chain, c_int(dnnl.ADD), added)
-    if relu:
-        dnnl.call("dnnl_post_ops_append_eltwise", chain, c_int(dnnl.RELU), c_float(0.0), c_float(0.0))
-    attributes = dnnl.create("dnnl_primitive_attr_create")
-    dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, chain)
-    return attributes

@@ -109,9 +109,12 @@ def same_layout(one: c_void_p, other: c_void_p) -> bool:
     return bool(dnnl.library().dnnl_memory_desc_equal(one, other))
 
 
-def post_operations(*steps: tuple[int, float]) -> c_void_p:
-    """Attributes that append element-wise steps, each (algorithm, alpha), to an operation's result."""
+def post_operations(*steps: tuple[int, float], added: c_void_p | None = None) -> c_void_p:
+    """Attributes that append to an operation's result: an addition (``added`` describes the tensor), then
+    element-wise steps, each (algorithm, alpha)."""
     chain = dnnl.create("dnnl_post_ops_create")
+    if added is not None:
+        dnnl.call("dnnl_post_ops_append_binary", chain, c_int(dnnl.ADD), added)
     for algorithm, alpha in steps:
         dnnl.call("dnnl_post_ops_append_eltwise", chain, c_int(algorithm), c_float(alpha), c_float(0.0))
     attributes = dnnl.create("dnnl_primitive_attr_create")

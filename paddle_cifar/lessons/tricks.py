@@ -14,6 +14,7 @@ from paddle_cifar.ablation.plan import Plan
 from paddle_cifar.ablation.studies import STUDIES
 from paddle_cifar.ablation.table import summarise
 from paddle_cifar.lessons.walks import Surface
+from paddle_cifar.prediction.classifier import softmax
 from paddle_cifar.recipes import recipe
 from paddle_cifar.report.calibration import reliability
 from paddle_cifar.report.figures import study_figure
@@ -152,12 +153,6 @@ def margins_of(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The logit of the true class minus the mean of all others, (N,), from logits (N, C)."""
     true = logits[np.arange(len(labels)), labels]
     return true - (logits.sum(1) - true) / (logits.shape[1] - 1)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (N, C)."""
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return powers / powers.sum(1, keepdims=True)
 
 
 def study_chart(plan: Plan) -> Figure:
