@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import difflib
 import os
 import sys
 import traceback
@@ -67,6 +68,17 @@ EXAMPLES = {
 
 class Parser(argparse.ArgumentParser):
     """argparse that reports a wrong command line the way the rest of the program does."""
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Any = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse's, but a flag that nearly is one of this command's is named at once."""
+        known, unknown = super().parse_known_args(args, namespace)
+        for word in unknown:
+            flag = word.split("=")[0]
+            if near := difflib.get_close_matches(flag, self._option_string_actions, n=2, cutoff=0.75):
+                raise UsageError(f"unknown flag {flag}; did you mean {' or '.join(near)}?")
+        return known, unknown
 
     def error(self, message: str) -> typing.NoReturn:
         """Raise instead of exiting, so that one place prints errors."""

@@ -7,7 +7,7 @@ from typing import Any
 import paddle
 from paddle.autograd import PyLayer
 
-from paddle_cifar.engine import direct, im2col, transposed
+from paddle_cifar.engine import dense, direct, im2col, transposed
 from paddle_cifar.engine.fastest import fastest
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import alias, element_type, image_shape
@@ -30,6 +30,8 @@ class Convolution(PyLayer):
         ways = {"direct": direct.convolve}
         if im2col.applies(problem):
             ways["im2col"] = im2col.convolve
+        if dense.applies_to_maps(problem):
+            ways["dense"] = dense.convolve
         return fastest("forward", problem, ways, image, weight, bias)
 
     @staticmethod
@@ -42,11 +44,15 @@ class Convolution(PyLayer):
             ways = {"direct": direct.image_gradient}
             if transposed.applies(problem):
                 ways["im2col"] = transposed.image_gradient
+            if dense.applies_to_maps(problem):
+                ways["dense"] = dense.image_gradient
             of_image = fastest("gradient of image", problem, ways, weight, gradient)
         if wants_weight or wants_bias:  # one computation gives both
             ways = {"direct": direct.weight_gradient}
             if im2col.applies(problem):
                 ways["im2col"] = im2col.weight_gradient
+            if dense.applies(problem):
+                ways["dense"] = dense.weight_gradient
             of_weight, of_bias = fastest("gradient of weight", problem, ways, image, gradient)
         gradients = [of_image, of_weight if wants_weight else None]
         return (*gradients, of_bias if wants_bias else None) if problem.bias else tuple(gradients)

@@ -155,12 +155,14 @@ def weight_gradient(
     _product(filters, positions, row, problem.element).run(
         {dnnl.SRC: gradient.data_ptr(), dnnl.WEIGHTS: rows.data_ptr(), dnnl.DST: raw.data_ptr()}
     )
-    result = unrounded(problem, raw)
-    if not problem.bias:
-        return result, None
-    bias = new_vector(filters)
-    ones = _ones(positions, problem.element)
+    return unrounded(problem, raw), bias_gradient(problem, gradient) if problem.bias else None
+
+
+def bias_gradient(problem: Problem, gradient: paddle.Tensor) -> paddle.Tensor:
+    """[out] in float32: the sum over all positions, as a product with ones."""
+    filters, positions = problem.weight[0], problem.output[0] * problem.output[2] * problem.output[3]
+    result, ones = new_vector(filters), _ones(positions, problem.element)
     _product(1, positions, filters, problem.element).run(
-        {dnnl.SRC: ones.data_ptr(), dnnl.WEIGHTS: gradient.data_ptr(), dnnl.DST: bias.data_ptr()}
+        {dnnl.SRC: ones.data_ptr(), dnnl.WEIGHTS: gradient.data_ptr(), dnnl.DST: result.data_ptr()}
     )
-    return result, bias
+    return result

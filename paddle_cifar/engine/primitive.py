@@ -109,10 +109,14 @@ def same_layout(one: c_void_p, other: c_void_p) -> bool:
     return bool(dnnl.library().dnnl_memory_desc_equal(one, other))
 
 
-def post_operations(*steps: tuple[int, float], added: c_void_p | None = None) -> c_void_p:
+def post_operations(
+    *steps: tuple[int, float], added: c_void_p | None = None, onto: bool = False
+) -> c_void_p:
     """Attributes that append to an operation's result: an addition (``added`` describes the tensor), then
-    element-wise steps, each (algorithm, alpha)."""
+    element-wise steps, each (algorithm, alpha). ``onto`` adds it to what the destination holds."""
     chain = dnnl.create("dnnl_post_ops_create")
+    if onto:  # scale, zero point, and the element type as it is
+        dnnl.call("dnnl_post_ops_append_sum", chain, c_float(1.0), c_int(0), c_int(0))
     if added is not None:
         dnnl.call("dnnl_post_ops_append_binary", chain, c_int(dnnl.ADD), added)
     for algorithm, alpha in steps:

@@ -5,7 +5,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from paddle_cifar.engine import direct, dnnl, im2col, transposed
+from paddle_cifar.engine import dense, direct, dnnl, im2col, transposed
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import to_channels_first, to_channels_last
 from tests.engine.conftest import difference, train_step
@@ -133,6 +133,11 @@ WALKS = {  # kernel, stride, padding, dilation, map
     "3x3, dilated": (3, 1, (2, 2, 2, 2), 2, (8, 8)),
     "1x1 map": (3, 1, (1, 1, 1, 1), 1, (1, 1)),
     "2x2 map, stride 2": (3, 2, (1, 1, 1, 1), 1, (2, 2)),
+    "2x2 map": (3, 1, (1, 1, 1, 1), 1, (2, 2)),
+    "3x3 map": (3, 1, (1, 1, 1, 1), 1, (3, 3)),
+    "4x2 map, stride 2, uneven": (3, 2, (0, 1, 1, 0), 1, (4, 2)),
+    "4x4 map, dilated": (3, 1, (2, 2, 2, 2), 2, (4, 4)),
+    "2x3 map, corners of a 5x5 unseen": (5, 1, (2, 2, 2, 2), 1, (2, 3)),
 }
 
 
@@ -153,6 +158,13 @@ def test_every_way_to_compute_a_convolution_gives_the_same(name, element):
     if dilation == 1:
         assert transposed.applies(problem)
         pairs.append(tuple(way.image_gradient(problem, weight, gradient) for way in (direct, transposed)))
+    assert dense.applies(problem) == ("map" in name)
+    if dense.applies(problem):
+        ways = [way.weight_gradient(problem, image, gradient) for way in (direct, dense)]
+        pairs += zip(*ways, strict=True)
+    if dense.applies_to_maps(problem):
+        pairs.append(tuple(way.convolve(problem, image, weight, bias) for way in (direct, dense)))
+        pairs.append(tuple(way.image_gradient(problem, weight, gradient) for way in (direct, dense)))
     for one, other in pairs:
         one, other = (
             (to_channels_first(each) if each.dtype == paddle.bfloat16 else each) for each in (one, other)
