@@ -18,7 +18,7 @@ from paddle_cifar.models import build_network
 from paddle_cifar.models.initial import initialise
 from paddle_cifar.optim import SharpnessAware, build_loss, build_optimizer, build_schedule
 from paddle_cifar.optim.shared import SharedGradients
-from paddle_cifar.precision import amp_configs
+from paddle_cifar.precision import amp_configs, product_of
 
 # How many training images airbench's networks see before the first step; more change nothing.
 WHITENING_IMAGES = 2000
@@ -105,6 +105,7 @@ def build_model(
         config.lookahead_share,
         config.muon_steps,
         config.muon_renormalize,
+        product_of(precision),
     )
     if precision != "fp16":
         SharedGradients(optimizer, network)

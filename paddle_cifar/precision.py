@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,15 @@ def choose_arithmetic(
 def amp_configs(precision: str) -> str | None:
     """What ``paddle.Model.prepare`` is told. It knows float16 only; weights stay float32 in every mode."""
     return "O1" if precision == "fp16" else None
+
+
+def product_of(precision: str) -> Callable[..., paddle.Tensor]:
+    """What multiplies an optimizer's matrices: on a CPU bf16 is the engine's, and then it does."""
+    if precision == "bf16" and paddle.get_device() == "cpu":
+        from paddle_cifar.engine.products import product
+
+        return product
+    return paddle.matmul
 
 
 def _autocast_to_bfloat16(network: paddle.nn.Layer) -> None:

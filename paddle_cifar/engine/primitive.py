@@ -109,9 +109,7 @@ def same_layout(one: c_void_p, other: c_void_p) -> bool:
     return bool(dnnl.library().dnnl_memory_desc_equal(one, other))
 
 
-def post_operations(
-    *steps: tuple[int, float], added: c_void_p | None = None, onto: bool = False
-) -> c_void_p:
+def post_operations(*steps: tuple[int, float], added: c_void_p | None = None, onto: bool = False) -> c_void_p:
     """Attributes that append to an operation's result: an addition (``added`` describes the tensor), then
     element-wise steps, each (algorithm, alpha). ``onto`` adds it to what the destination holds."""
     chain = dnnl.create("dnnl_post_ops_create")

@@ -5,7 +5,7 @@ Keller Jordan 2024, https://kellerjordan.github.io/posts/muon, as in his cifar10
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import paddle
@@ -15,6 +15,8 @@ from paddle_cifar.optim.wrapping import Wrapping
 # The quintic a x + b x^3 + c x^5 takes singular values from 0 to 1 to between 0.7 and 1.2 in five rounds;
 # its slope at zero is as steep as that allows (found by Keller Jordan).
 QUINTIC = (3.4445, -4.7750, 2.0315)
+
+Product = Callable[..., paddle.Tensor]  # takes the arguments of paddle.matmul
 
 
 class Muon(Wrapping):
@@ -35,6 +37,7 @@ class Muon(Wrapping):
         renormalize: before each step scale every kernel to the norm of root of out, as airbench
             does. The rate is then the relative change of a step, and decay has no effect. Only for
             kernels followed by a norm, to which their length is nothing; others lose theirs.
+        product: multiplies two matrices.
     """
 
     kinds = ("buffer",)
@@ -47,10 +50,12 @@ class Muon(Wrapping):
         momentum: float,
         steps: int = 5,
         renormalize: bool = False,
+        product: Product = paddle.matmul,
     ) -> None:
         super().__init__(inner)
         self.weights, self.weight_decay = weights, weight_decay
         self.momentum, self.steps, self.renormalize = momentum, steps, renormalize
+        self.product = product
 
     @paddle.no_grad()
     def step(self) -> None:
@@ -69,7 +74,7 @@ class Muon(Wrapping):
         direction = weight.grad + buffer * self.momentum  # Nesterov looks one step ahead
         matrix = direction if weight.ndim == 2 else direction.flatten(1)
         inputs, outputs = matrix.shape if weight.ndim == 2 else matrix.shape[::-1]
-        step = orthogonalise(matrix, self.steps).reshape(weight.shape)
+        step = orthogonalise(matrix, self.steps, self.product).reshape(weight.shape)
         if self.renormalize and weight.ndim == 4:
             weight.scale_(outputs**0.5 / (float((weight * weight).sum()) ** 0.5 + 1e-12))
         elif self.weight_decay:
@@ -77,7 +82,7 @@ class Muon(Wrapping):
         weight.subtract_(step.scale_(rate * max(1.0, outputs / inputs) ** 0.5))
 
 
-def orthogonalise(matrix: paddle.Tensor, steps: int) -> paddle.Tensor:
+def orthogonalise(matrix: paddle.Tensor, steps: int, product: Product = paddle.matmul) -> paddle.Tensor:
     """Nearly U V' for a matrix U S V' of any shape: singular values of about one, by Newton-Schulz rounds.
 
     Each round multiplies X by a polynomial of the small square X X' alone, so the
@@ -86,15 +91,15 @@ def orthogonalise(matrix: paddle.Tensor, steps: int) -> paddle.Tensor:
     """
     a, b, c = QUINTIC
     tall = matrix.shape[0] > matrix.shape[1]
-    square = paddle.matmul(matrix, matrix, transpose_x=tall, transpose_y=not tall)
+    square = product(matrix, matrix, transpose_x=tall, transpose_y=not tall)
     size = paddle.trace(square) + 1e-14  # squared Frobenius norm: no singular value exceeds its root
     square = square / size
     linear = paddle.eye(square.shape[0]) * a
-    product = None
+    rounds = None
     for step in range(steps):
-        factor = linear + square.scale(b) + paddle.matmul(square, square).scale_(c)
-        product = factor if product is None else paddle.matmul(factor, product)
+        factor = linear + square.scale(b) + product(square, square).scale_(c)
+        rounds = factor if rounds is None else product(factor, rounds)
         if step < steps - 1:
-            square = paddle.matmul(factor, paddle.matmul(factor, square))
-    product = product / size.sqrt()
-    return paddle.matmul(matrix, product) if tall else paddle.matmul(product, matrix)
+            square = product(factor, product(factor, square))
+    rounds = rounds / size.sqrt()
+    return product(matrix, rounds) if tall else product(rounds, matrix)

@@ -10,7 +10,7 @@ import paddle
 from paddle_cifar.errors import unknown_name
 from paddle_cifar.optim.groups import hidden_weights, parameter_groups, parameters_of
 from paddle_cifar.optim.lookahead import Lookahead
-from paddle_cifar.optim.muon import Muon
+from paddle_cifar.optim.muon import Muon, Product
 from paddle_cifar.optim.radam import RAdam
 
 RANGER_STEPS = 6  # of its Lookahead
@@ -57,6 +57,7 @@ def build_optimizer(
     lookahead_share: float = 0.5,
     muon_steps: int = 5,
     muon_renormalize: bool = False,
+    product: Product = paddle.matmul,
 ) -> Any:
     """The named optimizer over ``network``'s trainable parameters, for ``paddle.Model.prepare``.
 
@@ -68,7 +69,7 @@ def build_optimizer(
         head_lr, norm_lr: factors on the rates of the classifier, and of norms and biases.
         lookahead_steps: steps between two of Lookahead's (0: none, or ranger's own 6).
         lookahead_share: how far its slow weights follow.
-        muon_steps, muon_renormalize: see ``Muon``.
+        muon_steps, muon_renormalize, product: see ``Muon``.
 
     Raises:
         UsageError: for an unknown name.
@@ -80,7 +81,7 @@ def build_optimizer(
     if name == "muon":
         optimizer = sgd(momentum, **arguments)
         weights = hidden_weights(network)
-        optimizer = Muon(optimizer, weights, weight_decay, momentum, muon_steps, muon_renormalize)
+        optimizer = Muon(optimizer, weights, weight_decay, momentum, muon_steps, muon_renormalize, product)
     else:
         optimizer = PLAIN[name](momentum, **arguments)
     if name == "ranger" and not lookahead_steps:
