@@ -109,9 +109,9 @@ def speedrun() -> TrainConfig:
     """
     return TrainConfig(
         recipe="speedrun",
-        model="airbench_64_256_352",
-        epochs=13,
-        sizes="20:0.5,24:0.3,32:0.2",
+        model="airbench_64_256_768",
+        epochs=11,
+        sizes="20:0.55,24:0.18,32:0.27",
         augment="crop:2,alternating_flip",
         batch_size=1000,
         label_smoothing=0.2,
@@ -121,7 +121,7 @@ def speedrun() -> TrainConfig:
         muon_steps=3,
         muon_renormalize=True,
         weight_decay=0.01,
-        head_lr=0.25,
+        head_lr=1.0,
         norm_lr=400.0,
         schedule="hold",
         hold_share=0.0,
