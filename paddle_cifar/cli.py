@@ -72,10 +72,9 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Any = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As argparse's, but a flag that nearly is one of this command's is named at once."""
+        """As argparse's, but where an unknown flag is nearly one of this command's, that one is named."""
         known, unknown = super().parse_known_args(args, namespace)
-        for word in unknown:
-            flag = word.split("=")[0]
+        for flag in (word.split("=")[0] for word in unknown if word.startswith("--")):
             if near := difflib.get_close_matches(flag, self._option_string_actions, n=2, cutoff=0.75):
                 raise UsageError(f"unknown flag {flag}; did you mean {' or '.join(near)}?")
         return known, unknown

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_cifar import distributed
 from paddle_cifar.engine import apply_engine
 from paddle_cifar.errors import RunError
 
@@ -46,8 +47,12 @@ def amp_configs(precision: str) -> str | None:
 
 
 def product_of(precision: str) -> Callable[..., paddle.Tensor]:
-    """What multiplies an optimizer's matrices: on a CPU bf16 is the engine's, and then it does."""
-    if precision == "bf16" and paddle.get_device() == "cpu":
+    """What multiplies an optimizer's matrices: on a CPU bf16 is the engine's, which has checked itself.
+
+    Not with several processes: one of them may be on a machine without bf16, and all must
+    take the same steps.
+    """
+    if precision == "bf16" and paddle.get_device() == "cpu" and not distributed.several():
         from paddle_cifar.engine.products import product
 
         return product

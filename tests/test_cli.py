@@ -77,7 +77,7 @@ def test_every_field_is_a_flag_with_the_configs_default():
         ("--epo 3", "--epo"),
         ("--epoch 3", "unknown flag --epoch; did you mean --epochs?"),
         ("evaluate --batchsize=3", "unknown flag --batchsize; did you mean --batch-size?"),
-        ("--zzz", "unrecognized arguments: --zzz"),
+        ("--zzz seed", "unrecognized arguments: --zzz seed"),
         ("--dataset synthetic --synthetic-size 500 --batch-size 501", "--batch-size 501"),
     ],
 )

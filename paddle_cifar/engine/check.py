@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -10,6 +11,10 @@ import paddle
 from paddle import nn
 
 from paddle_cifar.engine import dnnl
+from paddle_cifar.engine.convolution import ways
+from paddle_cifar.engine.problem import Geometry, Problem, rounded
+from paddle_cifar.engine.products import product
+from paddle_cifar.engine.tensors import Shape, to_channels_first, to_channels_last
 
 # bf16 keeps 8 bits, and a value near zero may end up on the other side of a ReLU; a real fault changes
 # everything.
@@ -24,6 +29,10 @@ CASES: list[tuple[Callable[[], list[nn.Layer]], list[int]]] = [
     (lambda: [nn.Conv2D(16, 16, 1, bias_attr=False), nn.Silu(), nn.MaxPool2D(2)], [4, 16, 8, 8]),
     (lambda: [nn.Conv2D(16, 16, 1, bias_attr=False), nn.AdaptiveAvgPool2D(1)], [4, 16, 6, 6]),
 ]
+
+# (image, weight) of convolutions whose parts can be computed in several ways: a step on the cases above takes
+# the fastest ones and would check no others.
+CONVOLUTIONS = [((5, 16, 9, 7), (24, 16, 3, 3)), ((5, 16, 2, 2), (24, 16, 3, 3))]
 
 
 @functools.cache
@@ -51,9 +60,36 @@ def disagreement(precision: str) -> float:
             network, image = nn.Sequential(*make()), paddle.randn(shape)
             ours, theirs = _results(network, image, element), _results(network, image, None)
             differences += [_relative(one, other) for one, other in zip(ours, theirs, strict=True)]
+        for image_shape, weight_shape in CONVOLUTIONS:
+            differences += _differences_of_ways(image_shape, weight_shape, element)
+        if element == dnnl.BF16:
+            matrix = paddle.randn([16, 40])
+            expected = paddle.matmul(matrix, matrix, transpose_y=True)
+            differences.append(_relative(product(matrix, matrix, transpose_y=True), expected))
     finally:
         paddle.set_rng_state(state)
     return max(differences) if all(map(math.isfinite, differences)) else math.nan
+
+
+def _differences_of_ways(image_shape: Shape, weight_shape: Shape, element: int) -> list[float]:
+    """Every way to compute each part of a 3x3 convolution, against Paddle's."""
+    problem = Problem(image_shape, weight_shape, Geometry(padding=(1, 1, 1, 1)), element, False)
+    image, weight, slope = (paddle.randn(shape) for shape in (image_shape, weight_shape, problem.output))
+    image.stop_gradient = weight.stop_gradient = False
+    output = nn.functional.conv2d(image, weight, padding=1)
+    (output * slope).sum().backward()
+    packed, (x, y) = rounded(problem, weight), (to_channels_last(each, element) for each in (image, slope))
+    parts = {
+        "forward": (output, lambda way: to_channels_first(way(problem, x, packed, None))),
+        "gradient of image": (image.grad, lambda way: to_channels_first(way(problem, packed, y))),
+        "gradient of weight": (weight.grad, lambda way: way(problem, x, y)[0]),
+    }
+    differences = []
+    for part, (expected, compute) in parts.items():
+        for way in ways(problem)[part].values():
+            with contextlib.suppress(dnnl.DnnlError):  # no code for this shape: it will not be chosen
+                differences.append(_relative(compute(way), expected))
+    return differences
 
 
 def _relative(one: paddle.Tensor, other: paddle.Tensor) -> float:

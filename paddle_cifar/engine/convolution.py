@@ -8,9 +8,33 @@ import paddle
 from paddle.autograd import PyLayer
 
 from paddle_cifar.engine import dense, direct, im2col, transposed
-from paddle_cifar.engine.fastest import fastest
+from paddle_cifar.engine.fastest import Way, fastest
+from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import alias, element_type, image_shape
+
+SAMPLE_IMAGES = 256
+
+
+@cached
+def ways(problem: Problem) -> dict[str, dict[str, Way]]:
+    """What can compute each of the three parts, by name; the fastest is found out on the first real data."""
+    found: dict[str, dict[str, Way]] = {
+        "forward": {"direct": direct.convolve},
+        "gradient of image": {"direct": direct.image_gradient},
+        "gradient of weight": {"direct": direct.weight_gradient},
+    }
+    if im2col.applies(problem):
+        found["forward"]["im2col"] = im2col.convolve
+        found["gradient of weight"]["im2col"] = im2col.weight_gradient
+    if transposed.applies(problem):
+        found["gradient of image"]["im2col"] = transposed.image_gradient
+    if dense.applies(problem):
+        found["gradient of weight"]["dense"] = dense.weight_gradient
+    if dense.applies_to_maps(problem):
+        found["forward"]["dense"] = dense.convolve
+        found["gradient of image"]["dense"] = dense.image_gradient
+    return found
 
 
 class Convolution(PyLayer):
@@ -27,12 +51,7 @@ class Convolution(PyLayer):
         direct.prepare(problem, ctx.wanted[0], any(ctx.wanted[1:]))
         weight = rounded(problem, weight)
         ctx.save_for_backward(alias(image), weight)
-        ways = {"direct": direct.convolve}
-        if im2col.applies(problem):
-            ways["im2col"] = im2col.convolve
-        if dense.applies_to_maps(problem):
-            ways["dense"] = dense.convolve
-        return fastest("forward", problem, ways, image, weight, bias)
+        return _fastest("forward", problem, image, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> Any:
@@ -41,18 +60,23 @@ class Convolution(PyLayer):
         problem, (wants_image, wants_weight, wants_bias) = ctx.problem, ctx.wanted
         of_image, of_weight, of_bias = None, None, None
         if wants_image:
-            ways = {"direct": direct.image_gradient}
-            if transposed.applies(problem):
-                ways["im2col"] = transposed.image_gradient
-            if dense.applies_to_maps(problem):
-                ways["dense"] = dense.image_gradient
-            of_image = fastest("gradient of image", problem, ways, weight, gradient)
+            of_image = _fastest("gradient of image", problem, weight, gradient)
         if wants_weight or wants_bias:  # one computation gives both
-            ways = {"direct": direct.weight_gradient}
-            if im2col.applies(problem):
-                ways["im2col"] = im2col.weight_gradient
-            if dense.applies(problem):
-                ways["dense"] = dense.weight_gradient
-            of_weight, of_bias = fastest("gradient of weight", problem, ways, image, gradient)
+            of_weight, of_bias = _fastest("gradient of weight", problem, image, gradient)
         gradients = [of_image, of_weight if wants_weight else None]
         return (*gradients, of_bias if wants_bias else None) if problem.bias else tuple(gradients)
+
+
+def _fastest(part: str, problem: Problem, *arguments: Any) -> Any:
+    return fastest(part, problem, ways(problem)[part], *arguments, sample=_sample)
+
+
+def _sample(problem: Problem, arguments: tuple[Any, ...]) -> tuple[Problem, tuple[Any, ...]]:
+    """The first images of a large batch: timing every way on all of it takes as long as many steps."""
+    batch, *rest = problem.image
+    if batch <= SAMPLE_IMAGES:
+        return problem, arguments
+    smaller = Problem((SAMPLE_IMAGES, *rest), problem.weight, problem.geometry, problem.element, problem.bias)
+    # Images and their gradients have four axes; the packed weight and the bias have one.
+    first = (each[:SAMPLE_IMAGES] if each is not None and each.ndim == 4 else each for each in arguments)
+    return smaller, tuple(first)

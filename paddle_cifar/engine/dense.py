@@ -19,6 +19,7 @@ from paddle_cifar.engine.problem import Problem, unrounded
 from paddle_cifar.engine.tensors import BYTES, new_bytes, new_image, new_vector
 
 MOST_PIXELS = 16  # of input and output: beyond, the products of the weight's gradient get many and small
+MOST_MAPPED = 4  # input pixels: beyond, the matrix has as many numbers as columns with padding, and is large
 
 
 class Pair(NamedTuple):
@@ -73,8 +74,8 @@ def applies(problem: Problem) -> bool:
 
 @cached
 def applies_to_maps(problem: Problem) -> bool:
-    """For forward and the image's gradient: also no more work than with columns."""
-    return applies(problem) and _pixels(problem)[0] <= _taps(problem)
+    """For forward and the image's gradient, which need the matrix."""
+    return applies(problem) and max(_pixels(problem)) <= MOST_MAPPED
 
 
 @cached
@@ -157,7 +158,7 @@ def weight_gradient(
     (filters, depth), size = problem.weight[:2], BYTES[problem.element]
     length = filters * _taps(problem) * depth
     complete = len({pair.tap for pair in pairs(problem)}) == _taps(problem)
-    raw = new_vector(length) if complete else paddle.zeros([length])  # [out, kh, kw, in]
+    raw = new_vector(length) if complete else paddle.zeros([length], dtype="float32")  # [out, kh, kw, in]
     before = None
     for pair in pairs(problem):
         _product(problem, pair.tap == before).run(

@@ -13,10 +13,14 @@ from paddle_cifar.engine.problem import Problem
 
 log = logging.getLogger(__name__)
 Way = Callable[..., Any]
+Sample = Callable[[Problem, tuple[Any, ...]], tuple[Problem, tuple[Any, ...]]]
 
-ROUNDS = 2  # after one that makes the primitives; the best counts, another process may disturb one
-# A way that is this much slower on its first timing is not given a second.
-HOPELESS = 4.0
+ROUNDS = 3  # the best counts: the first makes the primitives, and another process may disturb one
+# A way that took this long has a time to go by without a third round: making a primitive takes a few
+# milliseconds. In a run of minutes the rounds of large problems are felt.
+LONG_SECONDS = 0.05
+# A way that is this much slower in its first round is not given a second.
+HOPELESS = 3.0
 # oneDNN's weight gradient has its threads wait in a spin loop: it must be clearly faster on a calm machine to
 # be taken, because on a busy one it is many times slower.
 HANDICAP = {("gradient of weight", "direct"): 1.2}
@@ -24,13 +28,19 @@ _chosen: dict[tuple[str, Problem], str] = {}
 _recorded: dict[str, str] = {}
 
 
-def fastest(what: str, problem: Problem, ways: dict[str, Way], *arguments: Any) -> Any:
-    """The result of the fastest of `ways`, found out once for each problem and process."""
+def fastest(
+    what: str, problem: Problem, ways: dict[str, Way], *arguments: Any, sample: Sample | None = None
+) -> Any:
+    """The result of the fastest of `ways`, found out once for each problem and process.
+
+    `sample` makes a smaller problem and its arguments, on which the ways are timed.
+    """
     name = _chosen.get((what, problem))
     if name is None:
         name = _recorded.get(f"{what} of {problem}")
         if name not in ways:
-            name = next(iter(ways)) if len(ways) == 1 else _measure(what, problem, ways, arguments)
+            trial = sample(problem, arguments) if sample else (problem, arguments)
+            name = next(iter(ways)) if len(ways) == 1 else _measure(what, trial[0], ways, trial[1])
         _chosen[what, problem] = name
     return ways[name](problem, *arguments)
 
@@ -49,17 +59,16 @@ def follow(recorded: dict[str, str]) -> None:
 
 def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple[Any, ...]) -> str:
     taken: dict[str, float] = {}
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         for name, way in ways.items():
-            if taken and taken.get(name, 0.0) > HOPELESS * min(taken.values()):
+            if number and taken[name] > HOPELESS * min(taken.values()):
                 continue
-            if name not in taken:
-                try:
-                    way(problem, *arguments)
-                except DnnlError:  # no code for this shape
-                    taken[name] = math.inf
-                    continue
-            seconds = _seconds(way, problem, arguments) * HANDICAP.get((what, name), 1.0)
+            if number == ROUNDS - 1 and taken[name] > LONG_SECONDS:
+                continue
+            try:
+                seconds = _seconds(way, problem, arguments) * HANDICAP.get((what, name), 1.0)
+            except DnnlError:  # no code for this shape
+                seconds = math.inf
             taken[name] = min(seconds, taken.get(name, seconds))
     best = min(taken, key=taken.__getitem__)
     log.debug("%s of %s: %s", what, problem, {name: f"{1e3 * each:.1f} ms" for name, each in taken.items()})

@@ -28,7 +28,40 @@ def test_a_recorded_choice_is_followed_without_measuring(monkeypatch):
     assert fastest.fastest("forward", "another", WAYS, 5) == 7, "what was not recorded is measured"
 
 
+def test_ways_are_timed_on_a_sample_and_used_on_everything(monkeypatch):
+    timed = []
+    monkeypatch.setattr(fastest, "_measure", lambda *arguments: timed.append(arguments) or "quick")
+    result = fastest.fastest("forward", "p", WAYS, 5, sample=lambda problem, arguments: ("small p", (1,)))
+    assert result == 7 and timed == [("forward", "small p", WAYS, (1,))]
+    assert fastest.choices() == {"forward of p": "quick"}
+
+
 def test_a_record_of_another_machine_is_not_trusted(monkeypatch):
     monkeypatch.setattr(fastest, "_measure", lambda *arguments: "quick")
     fastest.follow({"forward of p": "amx"})
     assert fastest.fastest("forward", "p", WAYS, 5) == 7
+
+
+def test_the_best_round_counts_and_the_hopeless_and_the_long_get_fewer(monkeypatch):
+    """Seconds of each round; the first one of a way also makes its primitives."""
+    seconds = {
+        "made slowly": [0.004, 0.001, 0.001],
+        "steady": [0.002, 0.002, 0.002],
+        "hopeless": [0.007],
+        "impossible": [],
+    }
+    rounds = {name: iter(each) for name, each in seconds.items()}
+    monkeypatch.setattr(fastest, "_seconds", lambda way, *_: way())
+
+    def of(name):
+        def way():
+            if name == "impossible":
+                raise fastest.DnnlError("no code")
+            return next(rounds[name])  # one round too many raises StopIteration
+
+        return way
+
+    assert fastest._measure("forward", "p", {name: of(name) for name in seconds}, ()) == "made slowly"
+    assert [len(list(each)) for each in rounds.values()] == [0, 0, 0, 0]
+    rounds = {"long": iter([0.4, 0.2]), "longer": iter([0.3, 0.3])}
+    assert fastest._measure("forward", "p", {name: of(name) for name in rounds}, ()) == "long"

@@ -124,6 +124,20 @@ def test_any_batch_size(batch):
     assert difference(train_step(network, image, "onednn"), theirs) < 1e-4
 
 
+def test_a_large_batch_is_timed_on_its_first_images(monkeypatch):
+    from paddle_cifar.engine import convolution, fastest
+
+    timed = set()
+    measure = fastest._measure
+    monkeypatch.setattr(
+        fastest, "_measure", lambda *arguments: timed.add(arguments[1].image[0]) or measure(*arguments)
+    )
+    monkeypatch.setattr(convolution, "SAMPLE_IMAGES", 4)
+    network, image = in_network(lambda: nn.Conv2D(16, 8, 3, padding=1))(16), paddle.randn([7, 16, 6, 6])
+    theirs = train_step(network, image, "paddle")
+    assert difference(train_step(network, image, "onednn"), theirs) < 1e-4 and timed == {4}
+
+
 WALKS = {  # kernel, stride, padding, dilation, map
     "3x3": (3, 1, (1, 1, 1, 1), 1, (9, 7)),
     "3x3, stride 2": (3, 2, (1, 1, 1, 1), 1, (10, 8)),
@@ -138,34 +152,50 @@ WALKS = {  # kernel, stride, padding, dilation, map
     "4x2 map, stride 2, uneven": (3, 2, (0, 1, 1, 0), 1, (4, 2)),
     "4x4 map, dilated": (3, 1, (2, 2, 2, 2), 2, (4, 4)),
     "2x3 map, corners of a 5x5 unseen": (5, 1, (2, 2, 2, 2), 1, (2, 3)),
+    "1x4 map, kernel 1x3, without bias": ((1, 3), 1, (0, 1, 0, 1), 1, (1, 4)),
+    "4x3 map, dilated along one axis": (3, 1, (2, 1, 2, 1), (2, 1), (4, 3)),
+    "1x1 map, batch 1": (3, 1, (1, 1, 1, 1), 1, (1, 1)),
 }
+
+
+MATRICES = (
+    "1x1 map",
+    "2x2 map",
+    "2x2 map, stride 2",
+    "1x4 map, kernel 1x3, without bias",
+    "1x1 map, batch 1",
+)
 
 
 @pytest.mark.parametrize("element", [dnnl.FLOAT32, dnnl.BF16])
 @pytest.mark.parametrize("name", WALKS)
 def test_every_way_to_compute_a_convolution_gives_the_same(name, element):
     kernel, stride, padding, dilation, size = WALKS[name]
-    geometry = Geometry((stride, stride), padding, (dilation, dilation))
-    problem = Problem((3, 8, *size), (16, 8, kernel, kernel), geometry, element, True)
+    kernel, dilation = (each if isinstance(each, tuple) else (each, each) for each in (kernel, dilation))
+    geometry = Geometry((stride, stride), padding, dilation)
+    batch = 1 if "batch 1" in name else 3
+    problem = Problem((batch, 8, *size), (16, 8, *kernel), geometry, element, "without bias" not in name)
     assert im2col.applies(problem)
-    image = to_channels_last(paddle.randn([3, 8, *size]), element)
+    image = to_channels_last(paddle.randn([batch, 8, *size]), element)
     gradient = to_channels_last(paddle.randn(list(problem.output)), element)
-    weight, bias = rounded(problem, paddle.randn([16, 8, kernel, kernel])), paddle.randn([16])
+    weight = rounded(problem, paddle.randn([16, 8, *kernel]))
+    bias = paddle.randn([16]) if problem.bias else None
     pairs = [
         (direct.convolve(problem, image, weight, bias), im2col.convolve(problem, image, weight, bias)),
         *zip(*(way.weight_gradient(problem, image, gradient) for way in (direct, im2col)), strict=True),
     ]
-    if dilation == 1:
+    if dilation == (1, 1):
         assert transposed.applies(problem)
         pairs.append(tuple(way.image_gradient(problem, weight, gradient) for way in (direct, transposed)))
     assert dense.applies(problem) == ("map" in name)
     if dense.applies(problem):
         ways = [way.weight_gradient(problem, image, gradient) for way in (direct, dense)]
         pairs += zip(*ways, strict=True)
+    assert dense.applies_to_maps(problem) == (name in MATRICES)
     if dense.applies_to_maps(problem):
         pairs.append(tuple(way.convolve(problem, image, weight, bias) for way in (direct, dense)))
         pairs.append(tuple(way.image_gradient(problem, weight, gradient) for way in (direct, dense)))
-    for one, other in pairs:
+    for one, other in (pair for pair in pairs if pair[0] is not None):  # there may be no bias
         one, other = (
             (to_channels_first(each) if each.dtype == paddle.bfloat16 else each) for each in (one, other)
         )

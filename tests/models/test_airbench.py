@@ -87,3 +87,15 @@ def test_seed_decides_the_weights():
     paddle.seed(1)
     second = build_network("airbench_64_256_256").state_dict()
     assert all(bool((first[name] == second[name]).all()) for name in first)
+
+
+def test_the_saved_graph_takes_any_number_of_images(images, tmp_path):
+    """Its last pooling covers a map whose size is read from the image."""
+    network = Airbench(SMALL)
+    network.eval()
+    image = paddle.static.InputSpec([None, 3, 32, 32], "float32", "image")
+    paddle.jit.save(network, str(tmp_path / "net"), [image])
+    saved = paddle.jit.load(str(tmp_path / "net"))
+    for count in (1, 3):
+        batch = paddle.to_tensor(images[:count])
+        assert np.allclose(saved(batch).numpy(), network(batch).numpy(), atol=1e-5)
