@@ -16,11 +16,9 @@ Way = Callable[..., Any]
 Sample = Callable[[Problem, tuple[Any, ...]], tuple[Problem, tuple[Any, ...]]]
 
 ROUNDS = 3  # the best counts: the first makes the primitives, and another process may disturb one
-# A way that took this long has a time to go by without a third round: making a primitive takes a few
-# milliseconds. In a run of minutes the rounds of large problems are felt.
-LONG_SECONDS = 0.05
-# A way that is this much slower in its first round is not given a second.
-HOPELESS = 3.0
+# Rounds longer than this are felt in a run of minutes, and making the primitives is little of them: there are
+# two, and only one of a way that was this many times slower than the best.
+LONG_SECONDS, HOPELESS = 0.05, 3.0
 # oneDNN's weight gradient has its threads wait in a spin loop: it must be clearly faster on a calm machine to
 # be taken, because on a busy one it is many times slower.
 HANDICAP = {("gradient of weight", "direct"): 1.2}
@@ -61,9 +59,7 @@ def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple
     taken: dict[str, float] = {}
     for number in range(ROUNDS):
         for name, way in ways.items():
-            if number and taken[name] > HOPELESS * min(taken.values()):
-                continue
-            if number == ROUNDS - 1 and taken[name] > LONG_SECONDS:
+            if number and _enough(number, taken[name], min(taken.values())):
                 continue
             try:
                 seconds = _seconds(way, problem, arguments) * HANDICAP.get((what, name), 1.0)
@@ -73,6 +69,11 @@ def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple
     best = min(taken, key=taken.__getitem__)
     log.debug("%s of %s: %s", what, problem, {name: f"{1e3 * each:.1f} ms" for name, each in taken.items()})
     return best
+
+
+def _enough(rounds: int, seconds: float, best: float) -> bool:
+    """Whether a way whose fastest round took so long needs no further one."""
+    return seconds > LONG_SECONDS and (rounds == ROUNDS - 1 or seconds > HOPELESS * best)
 
 
 def _seconds(way: Way, problem: Problem, arguments: tuple[Any, ...]) -> float:
