@@ -67,7 +67,7 @@ FATES: dict[str, Run | NotRun] = {
     "python benchmarks/page_load.py": NotRun("takes minutes and Gradio; tests/demo asks the page"),
     "python benchmarks/crash_safety.py": NotRun("takes 15 minutes; tests/test_fault_injection.py kills too"),
     "python benchmarks/two_nodes.py": NotRun("takes root and minutes"),
-    "python benchmarks/two_processes.py": NotRun("takes 4 minutes; tests/test_distributed.py runs two processes"),
+    "python benchmarks/two_processes.py": NotRun("takes minutes; tests/test_distributed.py runs two"),
     "python3 -m venv": NotRun("makes an environment; .ci/run does"),
     "source": NotRun("changes the shell it is typed into"),
     "pip": NotRun("installs or removes packages; .ci/run installs"),
