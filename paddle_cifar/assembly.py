@@ -84,10 +84,11 @@ def build_model(
     Raises:
         UsageError: for names that nothing is built from.
     """
+    total_steps = config.epochs * steps_per_epoch
     lr_scheduler = lr_scheduler or build_schedule(
         config.schedule,
         config.lr,
-        total_steps=config.epochs * steps_per_epoch,
+        total_steps=total_steps,
         warmup_steps=round(config.warmup_epochs * steps_per_epoch),
         power=config.schedule_power,
         hold_share=config.hold_share,
@@ -103,6 +104,7 @@ def build_model(
         config.norm_lr,
         config.lookahead_steps,
         config.lookahead_share,
+        total_steps if config.lookahead_ramp else 0,
         config.muon_steps,
         config.muon_renormalize,
         product_of(precision),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paddle_cifar.config_rules import check_values
 from paddle_cifar.data.names import AUGMENTATIONS, parse_augmentations
 from paddle_cifar.data.sizes import parse_sizes
 from paddle_cifar.engine import ENGINES
@@ -94,6 +94,9 @@ class TrainConfig:
     )
     lookahead_steps: int = option(0, "steps of the optimizer to one of Lookahead (0: none; ranger has 6)")
     lookahead_share: float = option(0.5, "how far Lookahead's slow weights follow")
+    lookahead_ramp: bool = option(
+        False, "let them follow all the way at first, and come to --lookahead-share at the end of the run"
+    )
     sam_rho: float = option(
         0.0, "how far away sharpness-aware minimisation takes its gradient; twice the time a step (0: off)"
     )
@@ -151,48 +154,7 @@ class TrainConfig:
         for name, choices in {f.name: f.metadata["choices"] for f in dataclasses.fields(self)}.items():
             if choices and getattr(self, name) not in choices:
                 raise unknown_name(name, getattr(self, name), choices)
-        for name in ("epochs", "batch_size", "log_freq", "keep"):
-            self._require(name, getattr(self, name) >= 1, "at least 1")
-        for name in (
-            "val_split",
-            "patience",
-            "seed",
-            "threads",
-            "limit_steps",
-            "save_steps",
-            "lookahead_steps",
-        ):
-            self._require(name, getattr(self, name) >= 0, "0 or more")
-        self._require(
-            "synthetic_size",
-            self.synthetic_size >= 500,
-            "at least 500 (five training images and one test image a class)",
-        )
-        for name in ("lr", "head_lr", "norm_lr", "init_scale", "schedule_power"):
-            value = getattr(self, name)
-            self._require(name, math.isfinite(value) and value > 0, "a positive number")
-        for name in ("momentum", "label_smoothing", "ema_decay", "hold_share"):
-            self._require(name, 0 <= getattr(self, name) < 1, "at least 0 and below 1")
-        for name in ("weight_decay", "grad_clip", "sam_rho", "focal_gamma"):
-            value = getattr(self, name)
-            self._require(name, math.isfinite(value) and value >= 0, "0 or more")
-        self._require("lookahead_share", 0 < self.lookahead_share <= 1, "above 0 and at most 1")
-        self._require("muon_steps", 1 <= self.muon_steps <= 6, "from 1 to 6")
-        self._require(
-            "sam_adaptive", not self.sam_adaptive or self.sam_rho > 0, "used together with --sam-rho"
-        )
-        self._require("sam_rho", not (self.sam_rho and self.precision == "fp16"), "0 with --precision fp16")
-        self._require("warmup_epochs", 0 <= self.warmup_epochs < self.epochs, "0 or more and below --epochs")
-        self._require("kfold", self.kfold == 0 or self.kfold >= 2, "0, or at least 2 folds")
-        self._require("kfold", not (self.kfold and self.val_split), "used without --val-split")
-        self._require("fold", 1 <= self.fold <= max(1, self.kfold), "from 1 to --kfold")
-        self._require("seed", self.seed < 2**32, "below 2**32")
-        self._require("name", _is_folder_name(self.name), "a plain folder name of at most 100 characters")
-        self._require("patience", not self.patience or self.val_split > 0, "used together with --val-split")
-
-    def _require(self, name: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise UsageError(f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be {rule}")
+        check_values(self)
 
     @property
     def holds_out(self) -> bool:
@@ -238,13 +200,3 @@ class TrainConfig:
             raise RunError(
                 f"{path} is not the config of a run: {reason}; give the folder of a run, outputs/<name>"
             ) from error
-
-
-def _is_folder_name(name: str) -> bool:
-    """Whether a name (or none) makes a folder right below --output on every system."""
-    return (
-        len(name) <= 100
-        and name not in (".", "..")
-        and name.isprintable()
-        and not set(name) & set('/\\:*?"<>|')
-    )

@@ -63,6 +63,7 @@ def test_an_integer_rate_is_fine():
         ("init_scale", -1.0),
         ("muon_steps", 7),  # the rounding errors of more rounds grow beyond bounds
         ("lookahead_share", 0.0),
+        ("lookahead_ramp", True),  # without --lookahead-steps
         ("ema_decay", 1.0),
         ("hold_share", 1.0),
         ("schedule_power", 0.0),

@@ -15,14 +15,27 @@ class Lookahead(Wrapping):
 
     Zhang et al. 2019, arXiv:1907.08610. What is evaluated and saved are the fast
     weights, as they are at that moment; norm statistics are left alone.
+
+    Args:
+        inner: the optimizer that makes the steps.
+        steps: of the inner optimizer, between two of these.
+        share: how far the slow weights go, 1 being all the way (no Lookahead at all).
+        ramp_steps: steps over which that share falls from 1 to ``share``, along the cube of
+            their number as in Keller Jordan's airbench94: a short run is not held back at its
+            beginning and averaged at its end (0: ``share`` throughout).
     """
 
     # The count is stored for each parameter, as Adam's are: there is no state but that of parameters.
     kinds = ("slow", "lookahead_count")
 
-    def __init__(self, inner: Any, steps: int, share: float) -> None:
+    def __init__(self, inner: Any, steps: int, share: float, ramp_steps: int = 0) -> None:
         super().__init__(inner)
-        self.steps, self.share = steps, share
+        self.steps, self.share, self.ramp_steps = steps, share, ramp_steps
+
+    def share_after(self, steps: int) -> float:
+        """How far the slow weights go after so many steps of the inner optimizer."""
+        progress = min(1.0, steps / self.ramp_steps) if self.ramp_steps else 1.0
+        return 1 - (1 - self.share) * progress**3
 
     def first(self, kind: str, parameter: paddle.Tensor) -> paddle.Tensor:
         """The slow weights begin where the fast ones do."""
@@ -36,8 +49,10 @@ class Lookahead(Wrapping):
         self.inner.step()
         count = self.tensor("lookahead_count", parameters[0])
         count.add_(paddle.ones([1]))
-        if int(count.item()) % self.steps:
+        steps = int(count.item())
+        if steps % self.steps:
             return
+        share = self.share_after(steps)
         for fast, behind in zip(parameters, slow, strict=True):
-            behind.add_((fast - behind).scale_(self.share))
+            behind.add_((fast - behind).scale_(share))
             fast.set_value(behind)

@@ -55,6 +55,7 @@ def build_optimizer(
     norm_lr: float = 1.0,
     lookahead_steps: int = 0,
     lookahead_share: float = 0.5,
+    lookahead_ramp: int = 0,
     muon_steps: int = 5,
     muon_renormalize: bool = False,
     product: Product = paddle.matmul,
@@ -69,6 +70,7 @@ def build_optimizer(
         head_lr, norm_lr: factors on the rates of the classifier, and of norms and biases.
         lookahead_steps: steps between two of Lookahead's (0: none, or ranger's own 6).
         lookahead_share: how far its slow weights follow.
+        lookahead_ramp: steps over which they come to that from following all the way (0: from the start).
         muon_steps, muon_renormalize, product: see ``Muon``.
 
     Raises:
@@ -87,7 +89,7 @@ def build_optimizer(
     if name == "ranger" and not lookahead_steps:
         lookahead_steps = RANGER_STEPS
     if lookahead_steps:
-        optimizer = Lookahead(optimizer, lookahead_steps, lookahead_share)
+        optimizer = Lookahead(optimizer, lookahead_steps, lookahead_share, lookahead_ramp)
 
     def minimize(loss: paddle.Tensor, *_: Any, **__: Any) -> tuple[None, None]:
         if optimizer._get_auxiliary_var("found_inf"):  # fp16: the gradients overflowed, GradScaler told us

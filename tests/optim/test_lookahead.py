@@ -3,6 +3,9 @@ import paddle
 import pytest
 from paddle import nn
 
+from paddle_cifar.assembly import build_model
+from paddle_cifar.config import TrainConfig
+from paddle_cifar.optim.lookahead import Lookahead
 from paddle_cifar.optim.optimizers import build_optimizer
 from paddle_cifar.optim.radam import rectify
 from tests.optim.steps import drive, random_gradients, weights
@@ -26,6 +29,36 @@ def test_every_third_step_goes_back_some_of_the_way(name):
                 slow = slow + 0.3 * (fast - slow)
                 fast = slow
         assert np.abs(after[key] - fast).max() < 2e-6, key
+
+
+def test_the_share_falls_along_a_cube_to_its_last_value():
+    """airbench94's: weights kept 0.95**5 (t / T)**3 of the old ones at its steps, and T is the whole run."""
+    network = nn.Linear(4, 3)
+    start, gradients = weights(network), random_gradients(network, 7)
+    optimizer = build_optimizer(
+        "sgd", network, 0.1, lookahead_steps=2, lookahead_share=1 - 0.95**5, lookahead_ramp=6
+    )
+    after = drive(optimizer, network, gradients)
+    for key in start:
+        path = [BY_HAND["sgd"](start[key], gradients[key][:n], 0.0) for n in range(8)]
+        fast = slow = start[key]
+        for step in range(1, 8):
+            fast = fast + path[step] - path[step - 1]
+            if step % 2 == 0:
+                kept = 0.95**5 * (step / 6) ** 3
+                slow = kept * slow + (1 - kept) * fast
+                fast = slow
+        assert np.abs(after[key] - fast).max() < 2e-6, key
+    lookahead = Lookahead(optimizer, 2, 0.25, 6)
+    assert [lookahead.share_after(steps) for steps in (0, 6, 9)] == [1.0, 0.25, 0.25]
+    assert Lookahead(optimizer, 2, 0.25).share_after(0) == 0.25
+
+
+def test_a_ramp_is_as_long_as_the_run():
+    for ramp, steps in ((False, 0), (True, 21)):
+        config = TrainConfig(epochs=3, lookahead_steps=5, lookahead_ramp=ramp)
+        model = build_model(config, nn.Linear(4, 3), "float32", steps_per_epoch=7)
+        assert model._optimizer.ramp_steps == steps
 
 
 def radam_by_hand(weight, gradients, decay, beta1=0.95, beta2=0.999, epsilon=1e-5, lr=0.1):
