@@ -96,3 +96,12 @@ def restore_metrics(metrics: list[Metric], states: list[tuple[Any, Any]]) -> Non
     """Let metrics go on counting from :func:`metric_states`."""
     for metric, (total, count) in zip(metrics, states, strict=True):
         metric.total, metric.count = total, count
+
+
+def figures(metrics: Sequence[paddle.metric.Metric]) -> dict[str, float]:
+    """What the metrics have come to so far, by name."""
+    found: dict[str, float] = {}
+    for metric in metrics:
+        names, values = np.ravel(metric.name()), np.ravel(metric.accumulate())
+        found.update(zip(names.tolist(), values.tolist(), strict=True))
+    return found

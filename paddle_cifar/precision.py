@@ -28,8 +28,7 @@ def choose_arithmetic(
             precision only warns and computes in float32, so nothing is passed to it.
     """
     if device != "cpu":
-        if precision == "auto":
-            precision = "bf16" if paddle.amp.is_bfloat16_supported() else "fp16"
+        precision = _gpu_precision(precision)
         if precision == "bf16":
             _autocast_to_bfloat16(network)
         return "paddle", precision, f"engine paddle, {precision}: the device is {device}"
@@ -59,6 +58,22 @@ def product_of(precision: str) -> Callable[..., paddle.Tensor]:
     return paddle.matmul
 
 
+def _gpu_precision(asked: str) -> str:
+    """The precision on a GPU: bf16, else fp16, else float32 where none is asked for.
+
+    Paddle only warns where a GPU lacks one, and computes in float32; what it asks the GPU is asked here.
+
+    Raises:
+        RunError: for one the GPU lacks.
+    """
+    generation, _ = paddle.device.cuda.get_device_capability()
+    there = {"bf16": paddle.amp.is_bfloat16_supported(), "fp16": generation >= 7, "float32": True}
+    best = next(name for name in there if there[name])
+    if not there.get(asked, asked == "auto"):
+        raise RunError(f"--precision {asked} cannot be had on this GPU; choose {best}, or leave the flag out")
+    return best if asked == "auto" else asked
+
+
 def _autocast_to_bfloat16(network: paddle.nn.Layer) -> None:
     # bfloat16 needs no loss scaling, so wrapping the network's forward is all there is to do.
     # Untested: no GPU was at hand when this was written.
@@ -67,7 +82,8 @@ def _autocast_to_bfloat16(network: paddle.nn.Layer) -> None:
     @functools.wraps(forward)
     def forward_in_bfloat16(*inputs: Any) -> Any:
         with paddle.amp.auto_cast(dtype="bfloat16", level="O1"):
-            return forward(*inputs)
+            logits = forward(*inputs)
+        return logits.astype("float32")  # numpy has no bfloat16: .numpy() would give the bits as uint16
 
     network.forward = forward_in_bfloat16
 

@@ -143,3 +143,46 @@ def test_precisions_a_cpu_does_not_have_are_refused():
     with pytest.raises(RunError, match="--precision bf16"):
         choose_arithmetic(layer, "cpu", "paddle", "bf16")
     assert amp_configs("float32") is None and amp_configs("fp16") == "O1"
+
+
+@pytest.mark.parametrize(
+    ("generation", "bf16", "asked", "chosen"),
+    [
+        (8, True, "auto", "bf16"),
+        (7, False, "auto", "fp16"),
+        (6, False, "auto", "float32"),
+        (7, False, "bf16", "choose fp16"),
+        (6, False, "fp16", "choose float32"),
+        (7, False, "fp16", "fp16"),
+        (6, False, "float32", "float32"),
+    ],
+)
+def test_a_gpu_is_asked_for_what_it_has(monkeypatch, generation, bf16, asked, chosen):
+    """Paddle only warns, computes in float32, and result.json would say otherwise."""
+    import paddle
+
+    from paddle_cifar.precision import choose_arithmetic
+
+    monkeypatch.setattr(paddle.device.cuda, "get_device_capability", lambda: (generation, 0))
+    monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: bf16)
+    if chosen.startswith("choose"):
+        with pytest.raises(RunError, match=f"--precision {asked} cannot be had on this GPU; {chosen}"):
+            choose_arithmetic(paddle.nn.Linear(2, 2), "gpu:0", "auto", asked)
+    else:
+        assert choose_arithmetic(paddle.nn.Linear(2, 2), "gpu:0", "auto", asked)[:2] == ("paddle", chosen)
+
+
+def test_bfloat16_logits_leave_the_network_as_float32():
+    """numpy has no bfloat16: Paddle gives its bits as uint16."""
+    import paddle
+
+    from paddle_cifar.precision import _autocast_to_bfloat16
+
+    class Halves(paddle.nn.Layer):
+        def forward(self, x):
+            return x.astype("bfloat16")
+
+    network = Halves()
+    _autocast_to_bfloat16(network)
+    logits = network(paddle.to_tensor([[-1.5, 0.5]]))
+    assert logits.numpy().tolist() == [[-1.5, 0.5]]

@@ -10,7 +10,7 @@ import paddle
 from paddle_cifar import distributed
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.errors import RunError
-from paddle_cifar.metrics import metric_states, restore_metrics
+from paddle_cifar.metrics import figures, metric_states, restore_metrics
 from paddle_cifar.optim.shared import untrained
 
 SKIPS_LIMIT = 20  # steps skipped in a row after which there is no hope
@@ -57,10 +57,11 @@ class SkipNonFiniteLoss(StopOnNonFiniteLoss):
         optimizer = self.model._optimizer
         update = optimizer.minimize
 
-        def update_if_finite(loss: paddle.Tensor) -> None:
+        def update_if_finite(loss: paddle.Tensor) -> tuple[Any, Any]:
             # Of all processes: they share their gradients in the update, so all must come to it or none.
             if math.isfinite(distributed.total([float(loss)])[0]):
-                update(loss)
+                return update(loss)
+            return None, None  # what Paddle's loss scaler takes apart
 
         optimizer.minimize = update_if_finite
 
@@ -75,6 +76,8 @@ class SkipNonFiniteLoss(StopOnNonFiniteLoss):
         super().on_train_batch_end(step, logs)
         if self.skipped_in_a_row == skipped:
             self.skipped_in_a_row = 0
+        elif logs is not None:  # filled before the metrics were put back
+            logs.update(figures(self.model._metrics))
 
     def _handle(self, loss: float) -> None:
         self.skipped_in_a_row += 1

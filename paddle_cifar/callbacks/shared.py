@@ -12,7 +12,7 @@ import paddle
 
 from paddle_cifar import distributed
 from paddle_cifar.interrupts import StopSignals
-from paddle_cifar.metrics import metric_states, restore_metrics
+from paddle_cifar.metrics import figures, metric_states, restore_metrics
 
 SIGNALS = (int(signal.SIGINT), int(signal.SIGTERM))
 
@@ -89,9 +89,7 @@ class SharedFigures(paddle.callbacks.Callback):
 
     def _set_figures(self, counts: np.ndarray, logs: dict[str, Any]) -> None:
         self._restore(counts)
-        for metric in self.model._metrics:
-            names, values = np.ravel(metric.name()), np.ravel(metric.accumulate())
-            logs.update(zip(names.tolist(), values.tolist(), strict=True))
+        logs.update(figures(self.model._metrics))
 
     def _signals(self) -> list[float]:
         return [float(self.stop is not None and self.stop.noted == number) for number in SIGNALS]
