@@ -15,7 +15,7 @@ from paddle_cifar.errors import UsageError, unknown_name
 from paddle_cifar.models import MODEL_NAMES, check_model
 from paddle_cifar.recipes import configure
 from paddle_cifar.report import LANGUAGES
-from paddle_cifar.runs import resumed_run
+from paddle_cifar.resuming import resumed_run
 from paddle_cifar.use_commands import run_demo, run_export, run_pack, run_predict
 
 STARTED = time.perf_counter()

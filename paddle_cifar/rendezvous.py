@@ -13,7 +13,8 @@ from typing import Any
 from paddle_cifar import distributed
 from paddle_cifar.checkpoint import Checkpoint
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.runs import RunFolder, open_run
+from paddle_cifar.resuming import open_run
+from paddle_cifar.runs import RunFolder
 
 
 def open_together(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, TrainConfig, bool, bool]:

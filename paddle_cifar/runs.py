@@ -1,24 +1,27 @@
-"""The folder of a run, ``outputs/<name>/``: opened fresh, or gone on with. Needs no Paddle."""
+"""The folder of a run, ``outputs/<name>/``, and where each file of it is. Needs no Paddle."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import errno
 import os
-import time
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paddle_cifar.atomic import temporary_of, write_atomically
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.errors import RunError, UsageError
+from paddle_cifar.errors import RunError
 
 # Fields that say where and how to run, not what is trained: they may differ when a run is resumed.
 MACHINE_FIELDS = frozenset(
     "allow_changes data_file debug device keep log_freq name output resume save_steps threads tta".split()
 )
+
+# What a system says of a lock that another process holds. Anything else: the drive knows no locks, as some
+# network drives do not.
+HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 
 
 @dataclass(frozen=True)
@@ -112,102 +115,8 @@ class RunFolder:
 
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise RunError(f"{self.path} is being trained by another process") from error
+                if error.errno in HELD:
+                    raise RunError(f"{self.path} is being trained by another process") from error
+                warning = f"{self.path} cannot be locked ({error.strerror}): train it only once"
+                print(f"warning: {warning}", file=sys.stderr)
             yield
-
-
-def resumed_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, TrainConfig] | None:
-    """The run that ``--resume`` means and the config to go on with; None when a new run is to be started.
-
-    Args:
-        config: the settings asked for.
-        given: the fields the user set explicitly; only these can contradict the run's own.
-
-    Raises:
-        RunError: when there is no such run, or it was started with other settings.
-    """
-    if given.get("name") and config.resume not in ("", "auto", "newest"):
-        raise UsageError(f"--resume {config.resume} names the run already; leave out --name")
-    run = _run_to_resume(config)
-    if run is None:
-        return None
-    saved = TrainConfig.read(run.config)
-    changed = _changes(saved, given)
-    if changed and run.result.exists():
-        raise RunError(
-            f"{run.path} has finished its {saved.epochs} epochs and is not trained further; "
-            "start a new run under another --name"
-        )
-    if changed and not config.allow_changes:
-        raise RunError(
-            f"{run.path} was started with other settings ({'; '.join(changed)}); "
-            "leave them out to resume, or add --allow-changes"
-        )
-    return run, dataclasses.replace(saved, **given)
-
-
-def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, TrainConfig, bool]:
-    """The folder to train in, the config to train with, and whether an earlier run is resumed.
-
-    Raises RunError also when the folder cannot be written or holds another run.
-    """
-    try:
-        resumed = resumed_run(config, given)
-        if resumed is None:
-            if config.resume == "auto":
-                print("nothing to resume: starting a new run")
-            return _new_run(config), config, False
-        return *resumed, True
-    except OSError as error:
-        where = error.filename or config.output
-        raise RunError(f"cannot write to {where} ({error.strerror}); choose another --output") from error
-
-
-def _changes(saved: TrainConfig, given: dict[str, Any]) -> list[str]:
-    return [
-        f"--{name.replace('_', '-')} was {getattr(saved, name)}, now {value}"
-        for name, value in given.items()
-        if name not in MACHINE_FIELDS and value != getattr(saved, name)
-    ]
-
-
-def _run_to_resume(config: TrainConfig) -> RunFolder | None:
-    if not config.resume:
-        return None
-    if config.resume not in ("auto", "newest"):
-        return RunFolder(Path(config.resume))
-    output = Path(config.output)
-    if config.name:
-        run = RunFolder(output / config.name)
-        # One asked for by name may be finished already: then there is nothing left to do.
-        if run.saved() or run.result.exists():
-            return run
-        if config.resume == "newest":
-            raise RunError(
-                f"nothing to resume in {run.path}; start it without --resume, or with --resume auto"
-            )
-        return None
-    if config.resume == "newest" and not output.is_dir():
-        raise RunError(f"nothing to resume: there is no folder {output}")
-    folders = [path for path in output.glob("*") if path.is_dir()]
-    folders.sort(key=lambda path: path.stat().st_mtime)
-    unfinished = [run for run in map(RunFolder, folders) if run.unfinished()]
-    if config.resume == "newest" and not unfinished:
-        raise RunError(f"no unfinished run in {output}; start one without --resume, or with --resume auto")
-    return unfinished[-1] if unfinished else None
-
-
-def _new_run(config: TrainConfig) -> RunFolder:
-    data = "-synthetic" if config.dataset == "synthetic" else ""
-    name = config.name or f"{config.model}-{config.recipe}{data}-{time.strftime('%Y%m%d-%H%M%S')}"
-    run = RunFolder(Path(config.output) / name)
-    if run.path.is_dir():
-        # What a run leaves that was stopped before its first checkpoint is no reason to refuse.
-        leftovers = {"config.json", temporary_of(run.config).name, "checkpoints", "vdl", ".lock"}
-        if run.saved() or run.result.exists() or {path.name for path in run.path.iterdir()} - leftovers:
-            raise RunError(
-                f"{run.path} already holds a run; add --resume {run.path} to go on, or choose another --name"
-            )
-    run.checkpoints.mkdir(parents=True, exist_ok=True)
-    run.write_config(config)
-    return run

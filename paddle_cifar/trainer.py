@@ -27,6 +27,7 @@ from paddle_cifar.models.summary import count_parameters
 from paddle_cifar.optim.shared import synchronised_norms
 from paddle_cifar.precision import choose_arithmetic, restore_scaler
 from paddle_cifar.rendezvous import held, load_together, open_together
+from paddle_cifar.resuming import check_position, in_steps_of
 from paddle_cifar.runs import RunFolder
 
 
@@ -53,8 +54,6 @@ def train(
         print(f"{run.path} is finished already; see {run.result}")
         return read_result(run) if distributed.is_writer() else {}
     with held(run):
-        if resumed and distributed.is_writer():
-            run.write_config(config)
         return _train(run, config, resumed, started)
 
 
@@ -75,9 +74,10 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         for note in notes:
             print(f"warning: {note}", file=sys.stderr)
         train_set, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
-        check_same_data(progress, train_set.sha256)
+        check_position(config, progress, train_set.sha256)
         distributed.wait_for_all()  # one may have downloaded the data
         train_loader, eval_loader, test_loader = build_loaders(config, train_set, test_set)
+        progress = in_steps_of(progress, len(train_loader))
         network = synchronised_norms(initial_network(config, train_loader), device)
         check_sides(network, config.model, train_loader.sides)
         engine, precision, why = choose_arithmetic(network, device, config.engine, config.precision)
@@ -88,6 +88,10 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         if saved is not None:
             checkpoint.restore(saved, network, model._optimizer, average)
             restore_scaler(model, progress)
+            # The rate of the next step: another one than saved where rate or batch size were changed.
+            model._optimizer._learning_rate.step(progress["epochs"] * len(train_loader) + progress["step"])
+        if distributed.is_writer():
+            run.write_config(config)  # not before all of it has been found to work
     except BaseException:
         if distributed.is_writer():
             run.discard_unstarted()
@@ -152,16 +156,6 @@ def command_line() -> str:
     if Path(sys.argv[0]).name == "ipykernel_launcher.py":
         return "train(config), in a notebook"
     return shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def check_same_data(progress: dict[str, Any], sha256: str) -> None:
-    """Refuse to resume on other data: the held-out images would be others, some of them trained on."""
-    began_on = progress.get("data_sha256", sha256)
-    if began_on != sha256:
-        raise RunError(
-            f"the run began on data with SHA-256 {began_on[:12]}..., these have {sha256[:12]}...; "
-            "give the same file with --data-file"
-        )
 
 
 def announce(

@@ -1,15 +1,21 @@
 """Going on with the folder of a run: what is refused, and what a killed process leaves in it."""
 
+import dataclasses
+import errno
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from paddle_cifar import checkpoint
+from paddle_cifar import checkpoint, resuming
 from paddle_cifar.atomic import temporary_of
+from paddle_cifar.callbacks import History
 from paddle_cifar.cli import main
 from paddle_cifar.config import TrainConfig
+from paddle_cifar.errors import RunError
+from paddle_cifar.optim.schedules import build_schedule
 from paddle_cifar.runs import RunFolder
 from tests.conftest import SMALL_RUN
 
@@ -111,3 +117,97 @@ def test_a_second_process_is_refused_and_changes_nothing(run, capsys):
         assert main(["--resume", str(run.path), *"--lr 0.5 --allow-changes".split()]) == 1
     assert "being trained by another process" in capsys.readouterr().err
     assert run.config.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--model resnet18 --allow-changes", "another network"),
+        ("--batch-size 100000 --allow-changes", "--batch-size 100000"),
+        ("--val-split 100 --allow-changes", "began with --val-split 0, not 100"),
+        ("--kfold 5 --fold 2 --allow-changes", "began with --kfold 0, not 5"),
+        ("--data-file nowhere.tar.gz --dataset cifar100 --allow-changes", "nowhere.tar.gz"),
+    ],
+)
+def test_a_change_that_cannot_be_made_leaves_the_run_as_it_was(run, capsys, flags, says):
+    before = run.config.read_text()
+    assert main(["--resume", str(run.path), *flags.split()]) in (1, 2)
+    error = capsys.readouterr().err
+    assert says in error and error.count("\n") == 1
+    assert run.config.read_text() == before
+    assert main(["--resume", str(run.path)]) == 0 and run.result.exists()
+
+
+def test_another_seed_is_refused_where_it_would_hold_out_other_images():
+    run = RunFolder(Path("run"))
+    plain, split = TrainConfig(), TrainConfig(val_split=100)
+    resuming._refuse_other_images(run, plain, dataclasses.replace(plain, seed=1))
+    with pytest.raises(RunError, match="began with --seed 0, not 1"):
+        resuming._refuse_other_images(run, split, dataclasses.replace(split, seed=1))
+
+
+def test_fewer_epochs_than_are_done_are_refused():
+    resuming.check_position(TrainConfig(epochs=3), {"epochs": 3, "step": 0}, "")
+    with pytest.raises(RunError, match="in epoch 4 already"):
+        resuming.check_position(TrainConfig(epochs=3), {"epochs": 3, "step": 1}, "")
+
+
+@pytest.fixture
+def half_an_epoch(tmp_path):
+    """A run that was killed after two of the four steps of its second epoch, of two."""
+    flags = f"--epochs 2 --limit-steps 4 --save-steps 1 --keep 20 --name half --output {tmp_path}"
+    assert main([*SMALL_RUN, *flags.split()]) == 0
+    run = RunFolder(tmp_path / "half")
+    run.result.unlink()
+    for path in run.saved():
+        if path > run.checkpoint(6):
+            path.unlink()
+    return run
+
+
+@pytest.mark.parametrize(("steps", "before_the_last"), [(4, 7), (2, 3), (6, 11)])
+def test_with_other_batches_a_run_goes_on_as_far_into_its_epoch_and_its_schedule(
+    half_an_epoch, steps, before_the_last
+):
+    flags = f"--limit-steps {steps} --allow-changes"
+    assert main(["--resume", str(half_an_epoch.path), *flags.split()]) == 0
+    progress = checkpoint.load(half_an_epoch.saved()[0]).progress
+    assert progress["epochs"] == 2 and progress["lr_scheduler"]["last_epoch"] == 2 * steps
+    schedule = build_schedule("onecycle", 0.02, total_steps=2 * steps)
+    schedule.step(before_the_last)
+    assert progress["rows"][1]["lr"] == pytest.approx(schedule(), rel=1e-12)
+
+
+def test_another_rate_holds_from_the_next_step_on(half_an_epoch, monkeypatch):
+    rates = []
+    real = History.on_train_batch_end
+
+    def noted(self, step, logs=None):
+        rates.append(self.model._optimizer.get_lr())
+        real(self, step, logs)
+
+    monkeypatch.setattr(History, "on_train_batch_end", noted)
+    assert main(["--resume", str(half_an_epoch.path), *"--lr 0.04 --allow-changes".split()]) == 0
+    schedule = build_schedule("onecycle", 0.04, total_steps=8)
+    schedule.step(6)
+    assert rates[0] == schedule() and len(rates) == 2
+
+
+def test_runs_begun_in_the_same_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(resuming.time, "strftime", lambda _: "20260101-000000")
+    config = TrainConfig(output=str(tmp_path), model="wrn_16_4")
+    names = [resuming.open_run(config, {})[0].path.name for _ in range(3)]
+    first = "wrn_16_4-baseline-20260101-000000"
+    assert names == [first, f"{first}-2", f"{first}-3"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks in another way")
+def test_a_drive_without_locks_costs_a_warning(run, capsys, monkeypatch):
+    import fcntl
+
+    def refused(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    assert main(["--resume", str(run.path)]) == 0 and run.result.exists()
+    assert "cannot be locked (No locks available)" in capsys.readouterr().err

@@ -87,6 +87,7 @@ class History(paddle.callbacks.Callback):
         return {
             "epochs": self.epoch,
             "step": self.step,
+            "steps": len(self.loader),
             "rows": self.rows,
             "metrics": metric_states(self.model._metrics) if self.step and training else None,
             "train": {} if training else self._train,
