@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
+import paddle
 import pytest
 
 from paddle_cifar import checkpoint
 from paddle_cifar.assembly import build_loaders
+from paddle_cifar.callbacks import SkipNonFiniteLoss
+from paddle_cifar.callbacks.checkpoints import best_epoch
 from paddle_cifar.cli import main
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.load import load_datasets
@@ -306,21 +310,48 @@ def test_a_network_ruined_by_the_last_step_of_an_epoch_is_not_saved(tmp_path, ca
     assert not (tmp_path / "nan" / "result.json").exists()
 
 
-def test_a_step_that_is_not_finite_can_be_left_out(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("poisoned_step", [4, 6])  # the sixth completes the epoch's figures
+def test_a_step_that_is_not_finite_can_be_left_out(tmp_path, capsys, monkeypatch, poisoned_step):
     """One poisoned loss: with skip neither weights nor norm statistics nor the mean loss see it."""
     from paddle_cifar.optim import CrossEntropy
 
     real, calls = CrossEntropy.forward, iter(range(10_000))
 
     def poisoned(self, logits, label):
-        return real(self, logits, label) * (float("nan") if next(calls) == 3 else 1)
+        return real(self, logits, label) * (float("nan") if next(calls) == poisoned_step - 1 else 1)
 
     monkeypatch.setattr(CrossEntropy, "forward", poisoned)
     arguments = ["--model", "wrn_10_1", "--limit-steps", "6", "--batch-size", "16", "--epochs", "1"]
     assert main([*SMALL_RUN, *arguments, "--output", str(tmp_path), "--name", "a", "--on-nan", "skip"]) == 0
-    assert "step 4: step left out" in capsys.readouterr().out
+    assert f"step {poisoned_step}: step left out" in capsys.readouterr().out
     assert all(np.isfinite(tensor).all() for tensor in tensors_of(tmp_path / "a").values())
     assert np.isfinite(read_history(tmp_path / "a")[0]["train_loss"])
+
+
+def test_the_loss_scaler_gets_its_pair_whether_a_step_is_made_or_left_out():
+    """``GradScaler.minimize`` takes the result of ``optimizer.minimize`` apart."""
+    model = SimpleNamespace(_optimizer=SimpleNamespace(minimize=lambda loss: ("operators", "gradients")))
+    guard = SkipNonFiniteLoss(history=None)
+    guard.set_model(model)
+    guard.on_train_begin()
+    assert model._optimizer.minimize(paddle.to_tensor(1.0)) == ("operators", "gradients")
+    assert model._optimizer.minimize(paddle.to_tensor(float("inf"))) == (None, None)
+
+
+def test_the_best_epoch_is_one_of_those_with_the_largest_images():
+    rows = [{"val_acc_top1": accuracy} for accuracy in (0.3, 0.6, 0.6, 0.4, 0.5, 0.5)]
+    assert best_epoch(rows, [16, 16, 16, 32, 32, 32]) == 5
+    assert best_epoch(rows[:3], [16, 16, 16]) == 2
+    assert best_epoch(rows, [32] * 6) == 2
+
+
+def test_patience_waits_for_images_of_full_size(tmp_path):
+    """The rate is too small to learn anything: without that, the run would end after its second epoch."""
+    flags = "--model resnet18 --val-split 100 --patience 1 --epochs 6 --sizes 8:0.5,32:0.5 --limit-steps 1"
+    flags += f" --schedule constant --lr 1e-30 --batch-size 8 --name a --output {tmp_path}"
+    assert main([*SMALL_RUN, *flags.split()]) == 0
+    progress = checkpoint.load(tmp_path / "a" / "checkpoints" / "best.safetensors").progress
+    assert read_result(tmp_path / "a")["epochs"] < 6 and progress["epochs"] >= 4
 
 
 def test_nan_weights_are_never_saved_even_where_the_loss_is_finite(tmp_path, capsys, monkeypatch):

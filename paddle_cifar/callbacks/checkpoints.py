@@ -13,6 +13,7 @@ from paddle_cifar import checkpoint, distributed
 from paddle_cifar.atomic import discard_temporaries
 from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.history import History
+from paddle_cifar.data.sizes import FULL_SIDE
 from paddle_cifar.errors import RunError
 from paddle_cifar.interrupts import Interrupted, StopSignals
 from paddle_cifar.runs import RunFolder
@@ -77,8 +78,10 @@ class Checkpoints(paddle.callbacks.Callback):
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
         """Save the epoch; end the run when it has not improved for ``patience`` epochs."""
         rows = self.history.rows
-        best = best_epoch(rows) if self.choose_best else 0
-        if self.patience and len(rows) - best >= self.patience:
+        sides = [self.history.side(epoch) for epoch in range(len(rows))]
+        best = best_epoch(rows, sides) if self.choose_best else 0
+        # Not before images have their full size: accuracy rests on small ones, and then rises again.
+        if self.patience and sides[-1] == FULL_SIDE and len(rows) - best >= self.patience:
             print(f"no better validation accuracy for {self.patience} epochs: stopping", flush=True)
             self.model.stop_training = self._finished = True
         self._save(is_best=best == len(rows))
@@ -118,7 +121,11 @@ class Checkpoints(paddle.callbacks.Callback):
             raise Interrupted(self.stop.requested, f"stopped at {where}, saved; go on with: {again}")
 
 
-def best_epoch(rows: list[dict[str, float]]) -> int:
-    """The epoch (from 1) of the highest validation accuracy, the earliest of equals."""
-    accuracies = [row["val_acc_top1"] for row in rows]
-    return accuracies.index(max(accuracies)) + 1
+def best_epoch(rows: list[dict[str, float]], sides: list[int]) -> int:
+    """The epoch (from 1) of the highest validation accuracy, the earliest of equals.
+
+    Held-out images are as small as the training images of their epoch, ``sides`` pixels: an epoch
+    with larger ones, which is nearer to the test, is better than any with smaller ones.
+    """
+    ranks = [(side, row["val_acc_top1"]) for side, row in zip(sides, rows, strict=True)]
+    return ranks.index(max(ranks)) + 1
