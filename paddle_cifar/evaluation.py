@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import os
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.runs import RunFolder
-from paddle_cifar.trained import Trained, load_trained
+from paddle_cifar.trained import Trained, load_trained, used_here
 from paddle_cifar.tta import AveragedViews
 
 
@@ -132,7 +131,7 @@ def evaluate_run(folder: Path, overrides: dict[str, Any], keep_logits: bool = Fa
         RunError: without the run, its weights or the data, or when its folder cannot be written.
     """
     run = RunFolder.existing(folder)
-    config = dataclasses.replace(TrainConfig.read(run.config), **{"limit_steps": 0, **overrides})
+    config = used_here(TrainConfig.read(run.config), {"limit_steps": 0, **overrides})
     if not os.access(folder, os.W_OK):
         raise RunError(f"cannot write evaluation.json to {folder}; make the folder writable")
     trained = load_trained(run, config)

@@ -25,6 +25,7 @@ from paddle_cifar.data.load import load_datasets
 from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.environment import choose_device
 from paddle_cifar.errors import RunError, UsageError
+from paddle_cifar.models.sides import check_sides
 from paddle_cifar.precision import choose_arithmetic
 
 EXPLODES = 4  # times the lowest loss so far: no rate beyond this one is of use
@@ -152,6 +153,7 @@ def _losses(config: TrainConfig, data: tuple[Cifar100, Cifar100], rates: np.ndar
     device, _ = choose_device(config.device)
     train_loader, _, _ = build_loaders(config, *data)
     network = initial_network(config, train_loader)
+    check_sides(network, config.model, train_loader.sides)
     _, precision, _ = choose_arithmetic(network, device, config.engine, config.precision)
     scheduler = paddle.optimizer.lr.LambdaDecay(1.0, lambda step: float(rates[min(step, len(rates) - 1)]))
     model = build_model(config, network, precision, len(train_loader), scheduler)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import paddle
 
@@ -28,6 +30,17 @@ class Trained:
     engine: str
     precision: str
     arithmetic: str
+
+
+def used_here(trained_as: TrainConfig, overrides: dict[str, Any]) -> TrainConfig:
+    """The config to use a trained network with: as it was trained, but for ``overrides``.
+
+    What it was told to compute with may be lacking here, as bf16 is on many machines; then this
+    machine's own choice is taken. Paddle's kernels and float32 are everywhere.
+    """
+    engine = "paddle" if trained_as.engine == "paddle" else "auto"
+    precision = "float32" if trained_as.precision == "float32" else "auto"
+    return dataclasses.replace(trained_as, **{"engine": engine, "precision": precision, **overrides})
 
 
 def load_trained(run: RunFolder, config: TrainConfig) -> Trained:

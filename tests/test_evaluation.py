@@ -14,7 +14,7 @@ from paddle_cifar.data.load import load_datasets
 from paddle_cifar.data.loader import normalise
 from paddle_cifar.data.split import split_fold
 from paddle_cifar.runs import RunFolder
-from paddle_cifar.trained import load_trained
+from paddle_cifar.trained import load_trained, used_here
 from tests.conftest import SMALL_RUN
 
 
@@ -110,3 +110,18 @@ def test_bad_usage(capsys, arguments, says):
     assert main([*SMALL_RUN, *arguments.split()]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("trained", "asked", "used"),
+    [
+        ({"precision": "bf16", "engine": "onednn"}, {}, ("auto", "auto")),
+        ({"precision": "fp16"}, {}, ("auto", "auto")),
+        ({"precision": "float32", "engine": "paddle"}, {}, ("paddle", "float32")),
+        ({"precision": "bf16"}, {"precision": "bf16", "engine": "onednn"}, ("onednn", "bf16")),
+    ],
+)
+def test_a_network_is_used_with_what_this_machine_has(trained, asked, used):
+    """Trained with bf16 on a GPU, it is evaluated and shown on laptops."""
+    config = used_here(TrainConfig(**trained), {"limit_steps": 3, **asked})
+    assert (config.engine, config.precision) == used and config.limit_steps == 3

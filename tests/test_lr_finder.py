@@ -161,6 +161,7 @@ def test_the_command_writes_curve_and_picture(tmp_path, capsys):
         ("--to nan", "--to"),
         ("--lr 0.1", "--lr"),  # it is what is looked for
         ("--batch-size 501", "--batch-size 501"),
+        ("--sizes 16:0.5,32:0.5", "lenet does not take 16x16 images"),
     ],
 )
 def test_bad_usage_is_one_line_and_leaves_nothing(tmp_path, capsys, arguments, says):

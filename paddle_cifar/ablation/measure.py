@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ def measures_of(planned: PlannedRun, archive: Archive, keep_weights: bool = True
         measures = json.loads(path.read_text(encoding="utf-8"))
         # Test-time augmentation may have been asked for afterwards.
         if config.tta in ("none", measures.get("tta")):
+            return measures
+        if not run.saved():
+            print(
+                f"warning: {run.path.name} was measured without --tta {config.tta}, "
+                "and its weights are gone (--keep-weights keeps them)",
+                file=sys.stderr,
+            )
             return measures
     trained = load_trained(run, dataclasses.replace(config, val_split=0, patience=0))
     loader, split = evaluated_images(planned, archive)

@@ -28,7 +28,7 @@ from paddle_cifar.errors import UsageError
 from paddle_cifar.prediction.images import fit_image, read_image
 from paddle_cifar.prediction.pretrained import load_pretrained
 from paddle_cifar.runs import RunFolder
-from paddle_cifar.trained import Trained, load_trained
+from paddle_cifar.trained import Trained, load_trained, used_here
 from paddle_cifar.tta import AveragedViews
 
 # The engine reroutes functions of the whole process while a network runs, so one runs at a time.
@@ -76,7 +76,7 @@ class Classifier:
             RunError: for a folder without a run or without weights; UsageError for a wrong override.
         """
         run = RunFolder.existing(Path(folder))
-        config = dataclasses.replace(TrainConfig.read(run.config), **{"tta": "none", **_known(overrides)})
+        config = used_here(TrainConfig.read(run.config), {"tta": "none", **_known(overrides)})
         return cls(load_trained(run, config), config.batch_size, config.tta)
 
     @classmethod

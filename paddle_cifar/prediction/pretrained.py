@@ -20,7 +20,7 @@ from paddle_cifar.errors import RunError
 from paddle_cifar.evaluation import evaluate_trained
 from paddle_cifar.report.paths import without_folders
 from paddle_cifar.runs import MACHINE_FIELDS, RunFolder
-from paddle_cifar.trained import Trained, best_or_last, ready
+from paddle_cifar.trained import Trained, best_or_last, ready, used_here
 
 PACKAGED = Path(__file__).parents[1] / "weights" / "cifar100.safetensors"
 MAX_BYTES = 6_000_000
@@ -65,7 +65,7 @@ def pack_run(folder: Path, to: Path, overrides: dict[str, Any]) -> dict[str, Any
         "checkpoint": which,
     }
     packed = checkpoint.Checkpoint(weights, facts)
-    now = dataclasses.replace(trained_as, **{"limit_steps": 0, "tta": "none", **overrides})
+    now = used_here(trained_as, {"limit_steps": 0, "tta": "none", **overrides})
     facts["evaluation"] = evaluate_trained(ready(_full(packed), now, which), now)[0]
     checkpoint.save(packed, to)
     return facts
@@ -96,7 +96,7 @@ def load_pretrained(overrides: dict[str, Any]) -> tuple[Trained, TrainConfig]:
         overrides: config fields to replace: data_file, device, engine, precision, batch_size, threads, tta.
     """
     packed, trained_as = read_packed(PACKAGED)
-    config = dataclasses.replace(trained_as, **overrides)
+    config = used_here(trained_as, overrides)
     return ready(packed, config, "packaged"), config
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.evaluation import evaluation_batches
 from paddle_cifar.models.summary import count_parameters
 from paddle_cifar.report.record import Record
-from paddle_cifar.trained import load_trained
+from paddle_cifar.trained import load_trained, used_here
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ def predict_run(record: Record, overrides: dict[str, Any]) -> Predictions:
     Raises:
         RunError: without weights, with those of another network or class count, without data.
     """
-    config = dataclasses.replace(record.config, **{"limit_steps": 0, **overrides})
+    config = used_here(record.config, {"limit_steps": 0, **overrides})
     trained = load_trained(record.run, config)
     archive = load_archive(config.dataset, config.data_file, config.synthetic_size)
     test_set = Cifar100.from_archive(archive, "test")

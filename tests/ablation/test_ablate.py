@@ -71,6 +71,10 @@ def test_finished_runs_are_measured_once_and_failed_ones_are_left_out(tmp_path, 
     # Rows keep the study's order, whatever that of --only.
     assert trained == ["crop-flip-rotation-s0", "crop-flip-cutout-s0", "crop-flip-cutout-s0"]
     assert (tmp_path / "study/table.md").read_text() == table, "the figures outlive the weights"
+    capfd.readouterr()
+    assert cli.main([*STUDY, *ROWS, "--epochs", "1", "--to", "study", "--tta", "shifts"]) == 1
+    assert "its weights are gone" in capfd.readouterr().err
+    assert (tmp_path / "study/table.md").read_text() == table, "no row is lost for views it cannot have"
 
 
 def test_a_stopped_child_stops_the_study(capsys, monkeypatch):
