@@ -18,14 +18,15 @@ WORDS: dict[str, dict[str, str]] = {
     },
     "zh": {
         "title": "图片里是什么？",
-        "intro": "在 CIFAR-100 上训练的网络认识 100 个类别，只看 32×32 像素：图片正中的正方形。",
-        "picture": "拖入、粘贴或拍摄图片",
-        "examples": "或者试试手绘的示例（来自 CIFAR-100 的离线替身，不是照片）：",
+        "intro": "在 CIFAR-100 上训练的网络认识 100 个类别；"
+        "它看到的只有 32×32 像素：取图片正中的正方形，再缩小。",
+        "picture": "拖入、粘贴图片，或拍一张照片",
+        "examples": "或者试试程序画的示例（来自代替 CIFAR-100 的离线替代数据，不是照片）：",
         "guesses": "最可能的类别",
-        "superclass": "大类：",
+        "superclass": "超类：",
         "seen": "网络看到的图像",
-        "where": "支持第一个类别的区域",
-        "refused": "无法使用此文件。",
+        "where": "支持首选答案的区域",
+        "refused": "无法使用此文件：",
         "first_frame": "只看第一帧。",
     },
 }
@@ -46,4 +47,5 @@ def refusal(reason: str, language: str) -> str:
     """What is said of a file that cannot be used; ``reason`` is what ``prediction.images`` says of it."""
     if language == "zh":
         reason = next((words for begins, words in REASONS.items() if reason.startswith(begins)), reason)
-    return f"{WORDS[language]['refused']} {reason}"
+    between = "" if language == "zh" else " "
+    return WORDS[language]["refused"] + between + reason

@@ -9,17 +9,17 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
     "accuracy": ("accuracy", "准确率"),
     "loss_axis": ("cross-entropy (nats)", "交叉熵（奈特）"),
     "accuracy_axis": ("top-1 accuracy", "Top-1 准确率"),
-    "other_accuracies_axis": ("top-5 and superclass accuracy", "Top-5 与大类准确率"),
+    "other_accuracies_axis": ("top-5 and superclass accuracy", "Top-5 与超类准确率"),
     "accuracy_unseen": ("accuracy on unseen images", "未见过的图像上的准确率"),
     "top1_line": ("top-1", "Top-1"),
     "top5_line": ("top-5", "Top-5"),
-    "coarse_line": ("superclass", "大类"),
+    "coarse_line": ("superclass", "超类"),
     "rate_axis": ("learning rate", "学习率"),
     "train_images": ("training images", "训练图像"),
     "test_images": ("test images", "测试图像"),
     "val_images": ("validation images", "验证图像"),
     "gap": ("gap to confidence", "与置信度之差"),
-    "perfectly_calibrated": ("perfect calibration", "完全校准"),
+    "perfectly_calibrated": ("perfect calibration", "完美校准"),
     "confidence_axis": ("confidence: probability of the prediction", "置信度：预测类别的概率"),
     "share_of_images": ("share of images", "图像占比"),
     "recall": ("recall", "召回率"),
@@ -30,7 +30,7 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
     "each_class": ("each class", "各类别"),
     "macro": ("macro: mean of classes", "宏平均：各类别的均值"),
     "micro": ("micro: all decisions", "微平均：全部判断"),
-    "area_ap": ("area (average precision)", "面积（平均精确率）"),
+    "area_ap": ("area (average precision)", "面积（平均精度 AP）"),
     "area_auc": ("area under the curve", "曲线下面积"),
     "share_of_true_class": ("share of the true class", "占真实类别的比例"),
     "predicted": ("predicted", "预测"),
@@ -50,7 +50,7 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
     ),
     "other_accuracies_title": (
         "Among five guesses {top5:.1f} % are right, by superclass {coarse:.1f} %",
-        "前五个猜测的准确率为 {top5:.1f} %，按大类为 {coarse:.1f} %",
+        "前五个猜测的准确率为 {top5:.1f} %，按超类为 {coarse:.1f} %",
     ),
     "rate_title": ("Learning rate, {peak:.3g} at its highest", "学习率，最高 {peak:.3g}"),
     "over_title": (
@@ -63,7 +63,7 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
     ),
     "calibrated_title": (
         "Well calibrated: {confidence:.1f} % sure, {accuracy:.1f} % right (ECE {ece:.1f} %)",
-        "置信度恰当：平均置信度 {confidence:.1f} %，准确率 {accuracy:.1f} %（ECE {ece:.1f} %）",
+        "校准良好：平均置信度 {confidence:.1f} %，准确率 {accuracy:.1f} %（ECE {ece:.1f} %）",
     ),
     "pr_title": (
         "Easiest: {best} (AP {high:.2f}); hardest: {worst} ({low:.2f})",
@@ -81,7 +81,7 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
     ),
     "fine_title": (
         "{within:.0f} % of the errors stay inside the right superclass: the blocks along the diagonal",
-        "{within:.0f} % 的错误仍落在正确的大类之内，即对角线上的方块",
+        "{within:.0f} % 的错误仍落在正确的超类之内，即对角线上的方块",
     ),
     "confusion_none": ("Not a single image is wrong", "没有一张图像被认错"),
     "confused_title": (
@@ -105,5 +105,5 @@ FIGURE_WORDS: dict[str, tuple[str, str]] = {
     "mAP": ("mAP", "mAP"),
     "macro_f1": ("macro F1", "宏平均 F1"),
     "ece": ("calibration error (ECE)", "校准误差（ECE）"),
-    "coarse_accuracy": ("superclass accuracy", "大类准确率"),
+    "coarse_accuracy": ("superclass accuracy", "超类准确率"),
 }

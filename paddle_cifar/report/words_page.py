@@ -6,7 +6,7 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
     "report_of": ("Report: {name}", "实验报告：{name}"),
     "lead": (
         "{model} on {data}, {images:,} test images, weights after epoch {epochs} ({which} checkpoint).",
-        "{model}，{data}，{images:,} 张测试图像，第 {epochs} 轮之后的权重（{which} 检查点）。",
+        "{model}，{data}，{images:,} 张测试图像，第 {epochs} 轮之后的权重（检查点：{which}）。",
     ),
     "stand_in": ("a drawn stand-in (not CIFAR-100)", "程序绘制的替代数据（不是 CIFAR-100）"),
     "part_only": (
@@ -18,7 +18,7 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
     "curves_note": (
         "Both curves are plain cross-entropy or accuracy over all images; training images are counted "
         "as they are trained on: augmented, if at all, and while the weights still change.",
-        "两条曲线均为全部图像上的交叉熵或准确率；训练图像按训练时的样子统计：若有增强则经过增强，且权重仍在更新。",
+        "两条曲线均为全部图像上的交叉熵（不含标签平滑）或准确率；训练图像按训练时的样子统计：若有增强则经过增强，且权重仍在更新。",
     ),
     "no_history": ("There is no history.csv in this run.", "该训练没有 history.csv。"),
     "settings": ("Configuration", "配置"),
@@ -36,7 +36,7 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
     "confusion_note": (
         "Rows are true classes, columns predictions; shades follow the square root of the share. "
         "Point at a cell to read it.",
-        "行为真实类别，列为预测；颜色深浅按比例的平方根。将鼠标移到单元格上可查看数值。",
+        "行为真实类别，列为预测；颜色深浅对应占比的平方根。将鼠标移到单元格上可查看数值。",
     ),
     "pairs": ("Most confused pairs", "最易混淆的类别对"),
     "pairs_note": (
@@ -46,7 +46,7 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
     "missed": ("Images with the highest loss", "损失最高的图像"),
     "missed_note": (
         "A blind guess costs {threshold:.1f} nats. Some of these are hard to name for people too.",
-        "随意猜测的损失为 {threshold:.1f} 奈特。其中一些图像人也难以辨认。",
+        "给每个类别相同的概率时，损失为 {threshold:.1f} 奈特。其中一些图像人也难以辨认。",
     ),
     "areas": ("Precision, recall and ROC", "精确率、召回率与 ROC"),
     "areas_note": (
@@ -58,9 +58,9 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
     "show_class": ("Show a class:", "显示类别："),
     "no_class": ("none", "无"),
     "classes": ("Every class", "各类别"),
-    "superclasses": ("Every superclass", "各大类"),
+    "superclasses": ("Every superclass", "各超类"),
     "class": ("class", "类别"),
-    "superclass": ("superclass", "大类"),
+    "superclass": ("superclass", "超类"),
     "images": ("images", "图像数"),
     "table_note": (
         "Click a heading to sort; click a row to draw its curves above. ",
@@ -69,7 +69,7 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
     "coarse_note": (
         "The prediction is the superclass of the predicted class; for AP and AUC the probabilities of its "
         "five classes are added.",
-        "预测取所预测类别所属的大类；计算 AP 与 AUC 时将其五个类别的概率相加。",
+        "预测取所预测类别所属的超类；计算 AP 与 AUC 时将其五个类别的概率相加。",
     ),
     "made_with": (
         "Made by paddle_cifar {version}; measures by scikit-learn {sklearn}. This file opens offline.",
@@ -80,7 +80,7 @@ PAGE_WORDS: dict[str, tuple[str, str]] = {
     "epochs": ("epochs", "轮数"),
     "images_per_second": ("training images per second", "每秒训练图像数"),
     "parameters": ("parameters", "参数量"),
-    "arithmetic": ("arithmetic of this report", "本报告所用的算术"),
+    "arithmetic": ("arithmetic of this report", "本报告所用的计算引擎与精度"),
     "command": ("command", "命令"),
     "data_sha256": ("SHA-256 of the data", "数据的 SHA-256"),
     # comparison
