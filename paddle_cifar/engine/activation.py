@@ -63,6 +63,7 @@ class Activation:
         self._image = image
         self.pending = pending
         self._tensor: paddle.Tensor | None = None
+        self._differentiable = paddle.is_grad_enabled()
 
     @classmethod
     def of(cls, image: paddle.Tensor) -> Activation:
@@ -79,10 +80,22 @@ class Activation:
 
     def _memory(self) -> paddle.Tensor:
         if self._image is None:
-            assert self.pending is not None
-            self._image = self.pending(False)
+            self._image = self.compute(relu=False)
             self.pending = None  # it holds the layer's inputs, they theirs, and so on
         return self._image
+
+    def compute(self, relu: bool) -> paddle.Tensor:
+        """What was put off, without gradients where it was put off without."""
+        assert self.pending is not None
+        if self._differentiable or not paddle.is_grad_enabled():
+            return self.pending(relu)
+        with paddle.no_grad():
+            return self.pending(relu)
+
+    def become(self, other: Activation) -> Activation:
+        """This activation, holding from now on what ``other`` holds, which is not to be used any more."""
+        self._image, self.pending, self._tensor = other._image, other.pending, None
+        return self
 
     def tensor(self) -> paddle.Tensor:
         """A real Paddle tensor, for code the engine does not know."""
@@ -126,6 +139,8 @@ class Activation:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name.endswith("_"):
+            raise in_place(name)
         return getattr(self.tensor(), name)
 
     def __array__(self, *arguments: Any, **options: Any) -> Any:
@@ -156,6 +171,11 @@ for _name in (
 ):  # fmt: skip
     setattr(Activation, f"__{_name}__", _through_tensor(f"__{_name}__"))
 Activation.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+def in_place(name: str) -> NotImplementedError:
+    """What to raise for a change in place, which would be made to a copy. Paddle runs the network then."""
+    return NotImplementedError(f"{name} changes its argument in place")
 
 
 def real(value: Any) -> Any:

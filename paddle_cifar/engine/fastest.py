@@ -44,8 +44,8 @@ def fastest(
 
 
 def choices() -> dict[str, str]:
-    """What was chosen in this process, for `follow`: a timing may fall out otherwise the next time."""
-    return {f"{what} of {problem}": name for (what, problem), name in _chosen.items()}
+    """What was chosen in this process or before it, for `follow`: the next timing may fall out otherwise."""
+    return {**_recorded, **{f"{what} of {problem}": name for (what, problem), name in _chosen.items()}}
 
 
 def follow(recorded: dict[str, str]) -> None:

@@ -19,8 +19,13 @@ from paddle_cifar.engine.pooling import Pooling
 def relu(image: Activation, *_: Any, **__: Any) -> Any:
     """``paddle.nn.functional.relu``; a layer that has been put off takes it along."""
     if image.pending is not None and image._image is None:
-        return Activation.of(image.pending(True))
+        return Activation.of(image.compute(relu=True))
     return _function(image, dnnl.RELU)
+
+
+def relu_(image: Activation, *_: Any, **__: Any) -> Any:
+    """``relu_``: whoever holds the image sees the change."""
+    return image.become(relu(image))
 
 
 def silu(image: Activation, *_: Any, **__: Any) -> Any:
@@ -65,6 +70,8 @@ def leaky_relu(image: Activation, negative_slope: float = 0.01, *_: Any, **__: A
 
 def gelu(image: Activation, approximate: bool = False, *_: Any, **__: Any) -> Any:
     """``gelu``, exact or by tanh."""
+    if not isinstance(approximate, bool):
+        return NotImplemented
     return _function(image, dnnl.GELU_TANH if approximate else dnnl.GELU_ERF)
 
 
@@ -73,10 +80,12 @@ def _function(image: Activation, algorithm: int, alpha: float = 0.0, beta: float
 
 
 def dropout(
-    image: Activation, p: float = 0.5, axis: Any = None, training: bool = True, *_: Any, **__: Any
-) -> Any:
-    """``dropout`` where it does nothing."""
-    return image if p == 0 or not training else NotImplemented
+    image: Activation, p: float = 0.5, axis: Any = None, training: bool = True, *others: Any,
+    mode: str = "upscale_in_train", **__: Any,
+) -> Any:  # fmt: skip
+    """``dropout`` where it does nothing: in evaluation only where it scales in training."""
+    nothing = p == 0 or (not training and not others and mode == "upscale_in_train")
+    return image if nothing else NotImplemented
 
 
 def max_pool2d(
@@ -151,7 +160,7 @@ def concat(images: Any, axis: Any = 0, *_: Any, **__: Any) -> Any:
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "relu": relu,
-    "relu_": relu,
+    "relu_": relu_,
     "silu": silu,
     "swish": silu,
     "gelu": gelu,

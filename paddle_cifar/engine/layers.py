@@ -55,7 +55,9 @@ def batch_norm(layer: Any, image: Activation) -> Any:
         return NotImplemented
     if not _plain(layer.weight, layer.bias, layer._mean, layer._variance):
         return NotImplemented
-    frozen = layer._use_global_stats if layer._use_global_stats is not None else not layer.training
+    # None says "as in training or evaluation"; nn.BatchNorm, which says False instead, means the same by it.
+    fixed = layer._use_global_stats or None if isinstance(layer, nn.BatchNorm) else layer._use_global_stats
+    frozen = not layer.training if fixed is None else fixed
     channels = image.dims[1]
     scale = _constant(channels, 1.0) if layer.weight is None else layer.weight
     shift = _constant(channels, 0.0) if layer.bias is None else layer.bias

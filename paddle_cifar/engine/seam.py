@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import threading
 import types
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
-from paddle_cifar.engine.activation import Activation, enter, holds_activation, real
+from paddle_cifar.engine.activation import Activation, enter, holds_activation, in_place, real
 from paddle_cifar.engine.dnnl import DnnlError
 from paddle_cifar.engine.functions import FUNCTIONS
 from paddle_cifar.engine.layers import LAYERS
@@ -94,15 +95,19 @@ def with_real_output(layer: nn.Layer, inputs: Any, options: Any) -> Any:
         handle.remove()
 
 
-def _routed(function: Callable[..., Any], fast: Callable[..., Any] | None) -> Callable[..., Any]:
+def _routed(name: str, function: Callable[..., Any], fast: Callable[..., Any] | None) -> Callable[..., Any]:
+    known = {"name", "inplace"} | set(inspect.signature(fast).parameters) if fast else set()
+
     @functools.wraps(function)
     def call(*inputs: Any, **options: Any) -> Any:
         if not (holds_activation(inputs) or holds_activation(options.values())):
             return function(*inputs, **options)
-        if fast is not None and inputs and holds_activation(inputs[:1]):
+        if fast is not None and inputs and holds_activation(inputs[:1]) and options.keys() <= known:
             result = _attempt(fast, *inputs, **options)
             if result is not NotImplemented:
                 return result
+        if name.endswith("_") and holds_activation(inputs[:1]):
+            raise in_place(name)
         return function(*real(inputs), **real(options))
 
     return call
@@ -115,7 +120,7 @@ def _routes() -> list[tuple[Any, str, Any, Any]]:
     for namespace in (functional, paddle):
         for name, value in vars(namespace).items():
             if isinstance(value, types.FunctionType) and not name.startswith("_"):
-                found.append((namespace, name, value, _routed(value, FUNCTIONS.get(name))))
+                found.append((namespace, name, value, _routed(name, value, FUNCTIONS.get(name))))
     return found + ([] if _yields_to_others() else _yielding_operators())
 
 

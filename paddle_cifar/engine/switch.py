@@ -92,10 +92,8 @@ def _hindrance(engine: str) -> str | None:
         return "as asked"
     if paddle.get_device() != "cpu":
         return f"the device is {paddle.get_device()}"
-    if not cpu.has_avx2():
-        return "the processor has no AVX2"
     try:
         dnnl.library()
     except dnnl.DnnlError as error:
         return str(error)
-    return None
+    return None if cpu.has_avx2() else "the processor has no AVX2"

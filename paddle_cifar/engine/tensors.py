@@ -37,7 +37,7 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(m_mmap_max, 0)
         libc.mallopt(m_trim_threshold, -1)
-    except (OSError, AttributeError):  # not glibc: slower, still right
+    except (OSError, AttributeError, TypeError):  # not glibc: slower, still right
         pass
 
 

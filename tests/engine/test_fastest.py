@@ -28,6 +28,14 @@ def test_a_recorded_choice_is_followed_without_measuring(monkeypatch):
     assert fastest.fastest("forward", "another", WAYS, 5) == 7, "what was not recorded is measured"
 
 
+def test_what_was_recorded_is_recorded_again(monkeypatch):
+    """A run may be resumed twice before a problem comes up again, such as that of the last, smaller batch."""
+    monkeypatch.setattr(fastest, "_measure", lambda *arguments: "quick")
+    fastest.follow({"forward of p": "slow"})
+    fastest.fastest("forward", "another", WAYS, 5)
+    assert fastest.choices() == {"forward of p": "slow", "forward of another": "quick"}
+
+
 def test_ways_are_timed_on_a_sample_and_used_on_everything(monkeypatch):
     timed = []
     monkeypatch.setattr(fastest, "_measure", lambda *arguments: timed.append(arguments) or "quick")

@@ -174,6 +174,28 @@ def test_what_begins_without_gradients_ends_without_them():
     assert network.learning.weight.grad is not None and float(network.learning.weight.grad.abs().sum()) > 0
 
 
+def test_a_norm_put_off_without_gradients_is_made_without_them():
+    """The pool before it leaves nothing to fold into: it is computed when the head reads it."""
+    paddle.seed(0)
+    backbone, head = nn.Sequential(nn.MaxPool2D(2), nn.BatchNorm2D(8)), nn.Conv2D(8, 4, 3)
+
+    class Headed(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.backbone, self.head = backbone, head
+
+        def forward(self, image):
+            with paddle.no_grad():
+                features = self.backbone(image)
+            return self.head(features)
+
+    network = Headed()
+    apply_engine(network, "onednn", "float32")
+    network(paddle.randn([2, 8, 8, 8])).sum().backward()
+    assert network._engine.working and backbone[1].weight.grad is None
+    assert float(head.weight.grad.abs().sum()) > 0
+
+
 class Beside(nn.Layer):
     """relu(frozen(x) + learning(x)), the first of them without gradients."""
 

@@ -95,6 +95,10 @@ NETWORKS = {
         (3, 3, 12, 12),
     ),
     "branches": (Branches, (3, 3, 12, 12)),
+    "norm with an activation function": (
+        lambda: nn.Sequential(nn.Conv2D(3, 8, 3), nn.BatchNorm(8, act="relu"), nn.Conv2D(8, 4, 3)),
+        (3, 3, 12, 12),
+    ),
 }
 
 
@@ -147,6 +151,26 @@ def test_evaluation_agrees_with_paddle(name, precision):
     assert network._engine.working
     error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
     assert 0 < error < {"float32": 1e-4, "bf16": 0.05}[precision]
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("densenet", lambda: models.densenet121(num_classes=10)),  # nn.BatchNorm, not BatchNorm2D
+        ("squeezenet", lambda: models.squeezenet1_1(num_classes=10)),  # dropout that scales in evaluation
+    ],
+)
+def test_evaluation_of_networks_with_dropout_and_old_norms(name, make):
+    network, image = make(), paddle.randn([2, 3, 32, 32])
+    network.eval()
+    before = {key: value.numpy().copy() for key, value in network.state_dict().items()}
+    with paddle.no_grad():
+        expected = network(image).numpy()
+        assert apply_engine(network, "onednn", "float32").engine == "onednn"
+        found = network(image).numpy()
+    assert network._engine.working
+    assert np.linalg.norm(found - expected) < 1e-4 * np.linalg.norm(expected)
+    assert all(np.array_equal(before[key], value.numpy()) for key, value in network.state_dict().items())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])

@@ -143,6 +143,61 @@ def test_code_it_cannot_follow_runs_on_paddle(image, caplog, needs_library):
     assert not network._engine.working
 
 
+class InPlace(nn.Layer):
+    """Changes what its convolution gave, and goes on with that."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.first, self.second, self.change = nn.Conv2D(3, 4, 3), nn.Conv2D(4, 4, 3), change
+
+    def forward(self, x):
+        x = self.first(x)
+        self.change(x)
+        return self.second(x)
+
+
+@pytest.mark.parametrize(
+    ("change", "fast"),
+    [
+        (lambda x: paddle.nn.functional.relu_(x), True),
+        (lambda x: x.scale_(0.5), False),
+        (lambda x: paddle.tanh_(x), False),
+    ],
+    ids=["relu_", "scale_", "tanh_"],
+)
+def test_changes_in_place_are_seen(image, needs_library, change, fast):
+    network = InPlace(change)
+    network.eval()
+    with paddle.no_grad():
+        expected = network(image).numpy()
+        apply_engine(network, "onednn", "float32")
+        assert np.allclose(network(image).numpy(), expected, atol=1e-5)
+    assert network._engine.working is fast
+
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda x: paddle.add(x, x, alpha=2), lambda x: paddle.nn.functional.gelu(x, "none")],
+    ids=["add", "gelu"],
+)
+def test_options_it_does_not_know_are_left_to_paddle(image, needs_library, function):
+    class Optional(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2D(3, 4, 3)
+
+        def forward(self, x):
+            return function(self.conv(x))
+
+    network = Optional()
+    try:
+        expected = network(image).numpy()
+    except (TypeError, ValueError):
+        pytest.skip("this Paddle does not know the option")
+    apply_engine(network, "onednn", "float32")
+    assert np.allclose(network(image).numpy(), expected, atol=1e-5)
+
+
 class ShiftOnly(nn.BatchNorm2D):
     """Derived from a layer of Paddle's, with its forward."""
 
