@@ -44,8 +44,8 @@ def as_flags(settings: dict[str, Any]) -> list[str]:
     for name, value in settings.items():
         flag = name.replace("_", "-")
         if isinstance(value, bool):
-            # A switch that is off by default has no flag that says so, and needs none.
-            if value != getattr(TrainConfig, name):
+            # A switch that is off by default has no flag that says so.
+            if value or getattr(TrainConfig, name):
                 flags.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             flags.append(f"--{flag}={value}")

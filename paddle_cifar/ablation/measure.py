@@ -50,7 +50,7 @@ def measures_of(planned: PlannedRun, archive: Archive, keep_weights: bool = True
                 "and its weights are gone (--keep-weights keeps them)",
                 file=sys.stderr,
             )
-            return measures
+            return {name: value for name, value in measures.items() if name not in ("tta", "accuracy_tta")}
     trained = load_trained(run, dataclasses.replace(config, val_split=0, patience=0))
     loader, split = evaluated_images(planned, archive)
     labels = loader.labels

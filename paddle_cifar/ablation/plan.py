@@ -80,6 +80,7 @@ def plan(
         if any(field in (row.changes or {}) for row in rows):
             flag = "--" + field.replace("_", "-")
             raise UsageError(f"{flag} is what the rows of study {name} set; leave it out, or choose others")
+    _refuse_recipe(name, rows, given)
     common = {**_held_out(given), **study.base, **given}
     first_seed = int(common.pop("seed", 0))
     to = to or f"outputs/ablation-{name}"
@@ -95,6 +96,20 @@ def plan(
     for run in runs:
         _check_earlier(run)
     return Plan(name, study, rows, runs, archive)
+
+
+def _refuse_recipe(name: str, rows: tuple[Row, ...], given: dict[str, Any]) -> None:
+    """UsageError for a recipe that uses what some rows add, such as SAM: the others would have it too."""
+    chosen, plain = (configure({"recipe": each}) for each in (given.get("recipe", "baseline"), "baseline"))
+    trained = [row.changes for row in rows if row.changes is not None]
+    for field in sorted({field for changes in trained for field in changes}):
+        value, off = getattr(chosen, field), not getattr(plain, field)
+        if value and off and not all(field in changes for changes in trained):
+            flag = "--" + field.replace("_", "-")
+            raise UsageError(
+                f"--recipe {chosen.recipe} has {flag} {value}, for some rows of study {name} only; "
+                "choose another one"
+            )
 
 
 def folder_name(label: str) -> str:

@@ -105,7 +105,7 @@ def _share_freed_memory() -> None:
     pictures the program had 1,090 MB and was growing, with one pool it stays near 720 MB.
     """
     m_arena_max = -8
-    with suppress(OSError, AttributeError):  # not glibc
+    with suppress(OSError, AttributeError, TypeError):  # not glibc; TypeError on Windows
         ctypes.CDLL(None).mallopt(m_arena_max, 1)
 
 

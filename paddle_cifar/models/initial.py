@@ -20,8 +20,8 @@ def kaiming(network: nn.Layer) -> None:
     """He et al. 2015, arXiv:1502.01852, as PyTorch's ResNets have it.
 
     Convolutions normal with variance 2 / (out * height * width), so that gradients
-    keep their size (fan_out); norms 1 and 0; linear layers uniform within one over the
-    root of the inputs; biases 0.
+    keep their size (fan_out; of grouped ones only the outputs of a group count, in PyTorch all
+    do); norms 1 and 0; linear layers uniform within one over the root of the inputs; biases 0.
     """
     for layer in network.sublayers(include_self=True):
         if isinstance(layer, nn.Conv2D):

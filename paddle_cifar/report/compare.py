@@ -41,7 +41,12 @@ def compare_runs(
 
     Returns:
         The folder written, and the table as Markdown.
+
+    Raises:
+        UsageError: when ``to`` is the folder of a run. RunError: when one of ``folders`` is not.
     """
+    if to and (Path(to) / "config.json").exists():  # what VisualDL shows of it would be replaced
+        raise UsageError(f"--to {to} is the folder of a run; choose another one")
     text = Text(language)
     runs = [folder for folder in map(Path, folders) if (folder / "config.json").exists()]
     for folder in folders:

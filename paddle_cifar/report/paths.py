@@ -12,6 +12,12 @@ def without_folders(command: str) -> str:
     >>> without_folders("python main.py --output /home/me/runs --lr=0.1 --data-file=C:\\\\x\\\\a.tar.gz")
     'python main.py --output runs --lr=0.1 --data-file=a.tar.gz'
     """
+
+    def without_folder(quoted: re.Match) -> str:
+        mark, word = quoted.groups()  # a word in quotes, which may have blanks
+        return mark + re.sub(r"(^|=)(?:~|[A-Za-z]:)?[/\\](?:.*[/\\])?(?=[^/\\])", r"\1", word) + mark
+
+    command = re.sub(r"(?<!\S)([\"'])(.*?)\1", without_folder, command)
     return re.sub(r"(?<![^\s=\"'])(?:~|[A-Za-z]:)?[/\\](?:[^\s\"']*[/\\])?(?=[^\s/\\\"'])", "", command)
 
 

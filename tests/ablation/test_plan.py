@@ -115,6 +115,8 @@ def test_folder_names():
         ("--study augment --kfold 5 --val-split 50", "--val-split"),
         ("--study augment --batch-size 451", "--batch-size 451"),
         ("--study augment --name mine", "--name"),
+        ("--study tricks --recipe tricks", "--recipe tricks has"),
+        ("--study optimizer --recipe tricks", "--recipe tricks has"),
         ("--study tricks --only=all\xa0of\xa0these,\xa0WRN-40-10", "only show what was published"),
         ("--epochs 3", "--study"),
     ],
@@ -138,3 +140,10 @@ def test_runs_of_another_budget_are_refused(tmp_path):
     )
     with pytest.raises(RunError, match="--epochs 3, now it is 4"):
         plan("augment", {**BUDGET, "epochs": 4}, only=["none"], to="here")
+
+
+def test_a_switch_is_said_where_a_recipe_may_have_it_otherwise():
+    assert as_flags({"recipe": "lab", "drop_last": True}) == ["--recipe=lab", "--drop-last"]
+    (run,) = plan("augment", {**BUDGET, "recipe": "lab", "drop_last": True}, only=["none"], to="here").runs
+    given = vars(cli.build_parser().parse_args(["train", *as_flags(run.settings)]))
+    assert given["drop_last"] is True and run.config.drop_last

@@ -61,3 +61,12 @@ def test_an_outdated_report_is_made_anew(trained, tmp_path, monkeypatch, capsys)
     (tmp_path / "first/report.json").write_text(json.dumps({**report, "history_epochs": 1}))
     assert main(arguments) == 0 and "evaluating first" in capsys.readouterr().out
     assert "1 次训练的比较" in (tmp_path / "here/compare.html").read_text(encoding="utf-8")
+
+
+def test_a_run_is_not_written_into(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained / "outputs/first", "first")
+    before = sorted((tmp_path / "first").rglob("*"))
+    assert main(["compare", "--runs", "first", "--to", "first"]) == 2
+    assert "is the folder of a run" in capsys.readouterr().err
+    assert sorted((tmp_path / "first").rglob("*")) == before, "its curves above all"

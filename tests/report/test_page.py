@@ -117,6 +117,15 @@ def test_every_word_is_there_in_both_languages():
         ("python main.py --data-file=C:\\x\\a.tar.gz", "python main.py --data-file=a.tar.gz"),
         ("python main.py --run ~/work/outputs/a", "python main.py --run a"),
         ("python main.py --output outputs/b --augment crop,flip", None),
+        (
+            "python main.py '--data-file=C:\\Users\\Jane Doe\\a.tar.gz'",
+            "python main.py '--data-file=a.tar.gz'",
+        ),
+        ("python main.py --output '/home/Jane Doe/my runs'", "python main.py --output 'my runs'"),
+        (
+            "main.py --output=/home/me/runs --data-file=a/b.tar.gz 'x y'",
+            "main.py --output=runs --data-file=a/b.tar.gz 'x y'",
+        ),
     ],
 )
 def test_absolute_paths_are_not_told(command, shown):
