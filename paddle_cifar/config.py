@@ -115,7 +115,7 @@ class TrainConfig:
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
     grad_clip: float = option(0.0, "largest global gradient norm (0: no clipping)")
     drop_last: bool = option(True, "leave out the last, smaller training batch of an epoch")
-    patience: int = option(0, "epochs without a better validation accuracy before stopping (0: never)")
+    patience: int = option(0, "full-sized epochs to wait for a better validation accuracy (0: any number)")
     seed: int = option(0, "seed of initial weights, order and augmentation")
 
     # evaluation
@@ -140,7 +140,7 @@ class TrainConfig:
     resume: str = option(
         "", "go on with a run: its folder, nothing for the newest unfinished one, or auto to start or go on"
     )
-    allow_changes: bool = option(False, "resume although other flags differ from those the run began with")
+    allow_changes: bool = option(False, "resume with other flags (not network, optimizer, held-out images)")
     limit_steps: int = option(
         0, "end epochs and evaluations after this many batches, for trials (0: no limit)"
     )

@@ -75,7 +75,8 @@ def find_lr(
         on_step: called with step (from 1), rate and loss.
 
     Raises:
-        UsageError: for a range that is none. RunError: when the loss falls nowhere in it.
+        UsageError: for a range that is none, and for sizes the network does not take.
+        RunError: when the loss falls nowhere in the range.
     """
     check_range(steps, start, end)
     data = data or load_datasets(config.dataset, config.data_file, config.synthetic_size)

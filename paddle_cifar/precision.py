@@ -13,6 +13,8 @@ from paddle_cifar import distributed
 from paddle_cifar.engine import apply_engine
 from paddle_cifar.errors import RunError
 
+AUTO = "leave the flag out, or resume with --precision auto --allow-changes"
+
 
 def choose_arithmetic(
     network: paddle.nn.Layer, device: str, engine: str, precision: str
@@ -36,7 +38,7 @@ def choose_arithmetic(
         raise RunError("--precision fp16 needs a GPU; on a CPU choose float32 or bf16")
     report = apply_engine(network, engine, precision)
     if precision not in ("auto", report.precision):
-        raise RunError(f"--precision {precision} cannot be had here: {report.reason}; leave the flag out")
+        raise RunError(f"--precision {precision} cannot be had here: {report.reason}; {AUTO}")
     return report.engine, report.precision, str(report)
 
 
@@ -70,7 +72,7 @@ def _gpu_precision(asked: str) -> str:
     there = {"bf16": paddle.amp.is_bfloat16_supported(), "fp16": generation >= 7, "float32": True}
     best = next(name for name in there if there[name])
     if not there.get(asked, asked == "auto"):
-        raise RunError(f"--precision {asked} cannot be had on this GPU; choose {best}, or leave the flag out")
+        raise RunError(f"--precision {asked} cannot be had on this GPU; choose {best}; {AUTO}")
     return best if asked == "auto" else asked
 
 

@@ -32,12 +32,12 @@ def resumed_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, 
         return None
     saved = TrainConfig.read(run.config)
     changed = _changes(saved, given)
-    _refuse_other_images(run, saved, dataclasses.replace(saved, **given))
     if changed and run.result.exists():
         raise RunError(
             f"{run.path} has finished its {saved.epochs} epochs and is not trained further; "
             "start a new run under another --name"
         )
+    _refuse_impossible(run, saved, given)
     if changed and not config.allow_changes:
         raise RunError(
             f"{run.path} was started with other settings ({'; '.join(changed)}); "
@@ -71,15 +71,18 @@ def _changes(saved: TrainConfig, given: dict[str, Any]) -> list[str]:
     ]
 
 
-def _refuse_other_images(run: RunFolder, saved: TrainConfig, config: TrainConfig) -> None:
-    """RunError where images that have been trained on would be held out from now on, or no longer."""
-    for name in ["val_split", "kfold", "fold"] + ["seed"] * saved.holds_out:
-        was, now = getattr(saved, name), getattr(config, name)
+def _refuse_impossible(run: RunFolder, saved: TrainConfig, given: dict[str, Any]) -> None:
+    """RunError for what no flag allows to change within a run."""
+    others = "other images would be held out, some of them trained on"
+    reasons = {"val_split": others, "kfold": others, "fold": others}
+    if saved.holds_out:
+        reasons["seed"] = others
+    reasons["optimizer"] = "it would find another optimizer's state"
+    for name, reason in reasons.items():
+        was, now = getattr(saved, name), given.get(name, getattr(saved, name))
         if was != now:
-            raise RunError(
-                f"{run.path} began with --{name.replace('_', '-')} {was}, not {now}: other images would "
-                "be held out, some of them trained on; start a new run under another --name"
-            )
+            began = f"{run.path} began with --{name.replace('_', '-')} {was}, not {now}"
+            raise RunError(f"{began}: {reason}; start a new run under another --name")
 
 
 def _run_to_resume(config: TrainConfig) -> RunFolder | None:
@@ -125,10 +128,12 @@ def _unused_folder(config: TrainConfig) -> Path:
     """Make a folder called after network, recipe and time; with a number where one was made this second."""
     data = "-synthetic" if config.dataset == "synthetic" else ""
     name = f"{config.model}-{config.recipe}{data}-{time.strftime('%Y%m%d-%H%M%S')}"
+    output = Path(config.output)
+    output.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
-        folder = Path(config.output) / (name if number == 1 else f"{name}-{number}")
+        folder = output / (name if number == 1 else f"{name}-{number}")
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
+            folder.mkdir()
             break
     return folder
 
@@ -154,7 +159,7 @@ def in_steps_of(progress: dict[str, Any], steps: int) -> dict[str, Any]:
 
     What had been counted in that epoch is dropped then: it was counted in the other batches.
     """
-    saved = progress.get("steps", steps)
+    saved = progress.get("steps", max(steps, progress.get("step", 0)))
     if saved == steps:
         return progress
     return {**progress, "step": progress["step"] * steps // saved, "metrics": None}

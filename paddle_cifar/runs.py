@@ -43,7 +43,7 @@ class RunFolder:
 
     @property
     def config(self) -> Path:
-        """Settings, written first."""
+        """Settings, written once the run is set up, before its first checkpoint."""
         return self.path / "config.json"
 
     @property

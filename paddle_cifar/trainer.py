@@ -90,8 +90,9 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
             restore_scaler(model, progress)
             # The rate of the next step: another one than saved where rate or batch size were changed.
             model._optimizer._learning_rate.step(progress["epochs"] * len(train_loader) + progress["step"])
+        distributed.total([1.0])  # not before all of it has been found to work, in every process
         if distributed.is_writer():
-            run.write_config(config)  # not before all of it has been found to work
+            run.write_config(config)
     except BaseException:
         if distributed.is_writer():
             run.discard_unstarted()

@@ -1,6 +1,5 @@
 """Going on with the folder of a run: what is refused, and what a killed process leaves in it."""
 
-import dataclasses
 import errno
 import os
 import shutil
@@ -126,6 +125,7 @@ def test_a_second_process_is_refused_and_changes_nothing(run, capsys):
         ("--batch-size 100000 --allow-changes", "--batch-size 100000"),
         ("--val-split 100 --allow-changes", "began with --val-split 0, not 100"),
         ("--kfold 5 --fold 2 --allow-changes", "began with --kfold 0, not 5"),
+        ("--optimizer adam --allow-changes", "began with --optimizer sgd, not adam"),
         ("--data-file nowhere.tar.gz --dataset cifar100 --allow-changes", "nowhere.tar.gz"),
     ],
 )
@@ -141,9 +141,9 @@ def test_a_change_that_cannot_be_made_leaves_the_run_as_it_was(run, capsys, flag
 def test_another_seed_is_refused_where_it_would_hold_out_other_images():
     run = RunFolder(Path("run"))
     plain, split = TrainConfig(), TrainConfig(val_split=100)
-    resuming._refuse_other_images(run, plain, dataclasses.replace(plain, seed=1))
+    resuming._refuse_impossible(run, plain, {"seed": 1})
     with pytest.raises(RunError, match="began with --seed 0, not 1"):
-        resuming._refuse_other_images(run, split, dataclasses.replace(split, seed=1))
+        resuming._refuse_impossible(run, split, {"seed": 1})
 
 
 def test_fewer_epochs_than_are_done_are_refused():
@@ -199,6 +199,14 @@ def test_runs_begun_in_the_same_second_have_folders_of_their_own(tmp_path, monke
     names = [resuming.open_run(config, {})[0].path.name for _ in range(3)]
     first = "wrn_16_4-baseline-20260101-000000"
     assert names == [first, f"{first}-2", f"{first}-3"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links need a privilege there")
+def test_an_output_folder_that_is_not_there_any_more_is_one_line(tmp_path):
+    """A link to a drive that is not mounted: it exists already, and nothing can be made in it."""
+    (tmp_path / "outputs").symlink_to(tmp_path / "unmounted")
+    with pytest.raises(RunError, match="choose another --output"):
+        resuming.open_run(TrainConfig(output=str(tmp_path / "outputs")), {})
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks in another way")

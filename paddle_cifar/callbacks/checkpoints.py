@@ -32,8 +32,9 @@ class Checkpoints(paddle.callbacks.Callback):
         extra: called for further values to store: elapsed seconds and the like.
         save_steps: also save every so many training steps (0: only after each epoch).
         keep: how many of the newest checkpoints stay.
-        patience: stop after this many epochs without a better validation accuracy (0: never).
-        choose_best: keep the epoch of the highest validation accuracy.
+        patience: stop after this many epochs with full-sized images without a better validation
+            accuracy (0: never).
+        choose_best: keep the epoch of the highest validation accuracy among those with the largest images.
         average: saved too, if there is one.
     """
 
@@ -78,10 +79,9 @@ class Checkpoints(paddle.callbacks.Callback):
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
         """Save the epoch; end the run when it has not improved for ``patience`` epochs."""
         rows = self.history.rows
-        sides = [self.history.side(epoch) for epoch in range(len(rows))]
-        best = best_epoch(rows, sides) if self.choose_best else 0
+        best = best_epoch(rows, self.history.sides) if self.choose_best else 0
         # Not before images have their full size: accuracy rests on small ones, and then rises again.
-        if self.patience and sides[-1] == FULL_SIDE and len(rows) - best >= self.patience:
+        if self.patience and self.history.sides[-1] == FULL_SIDE and len(rows) - best >= self.patience:
             print(f"no better validation accuracy for {self.patience} epochs: stopping", flush=True)
             self.model.stop_training = self._finished = True
         self._save(is_best=best == len(rows))

@@ -34,6 +34,8 @@ class History(paddle.callbacks.Callback):
     (fractions, nats), seconds of the epoch with its evaluation, and
     images_per_second of its training steps.
 
+    ``sides`` are the pixels a side of each row's images.
+
     Args:
         path: history.csv.
         loader: the training batches, told where to start.
@@ -60,6 +62,8 @@ class History(paddle.callbacks.Callback):
         self.split, self.seed = split, seed
         progress = progress or {}
         self.rows: list[Row] = list(progress.get("rows", []))
+        # Of each row's images; asked of the loader they would be those of today's --sizes and --epochs.
+        self.sides: list[int] = progress.get("sides") or [self.side(epoch) for epoch in range(self.epoch)]
         self.step: int = progress.get("step", 0)
         self._train: Row = progress.get("train", {})
         self._metrics: list | None = progress.get("metrics")
@@ -89,6 +93,7 @@ class History(paddle.callbacks.Callback):
             "step": self.step,
             "steps": len(self.loader),
             "rows": self.rows,
+            "sides": self.sides,
             "metrics": metric_states(self.model._metrics) if self.step and training else None,
             "train": {} if training else self._train,
             "epoch_seconds": self._epoch_seconds() if self.step else 0.0,
@@ -137,6 +142,7 @@ class History(paddle.callbacks.Callback):
                 "images_per_second": self.throughput.epoch_images_per_second,
             }
         )
+        self.sides.append(self.side(self.epoch - 1))
         self.step, self._train, self._earlier_seconds = 0, {}, 0.0
         if not distributed.is_writer():
             return
