@@ -1,6 +1,6 @@
 """The page of ``python main.py demo`` under load: 2,000 requests from 8 clients, good pictures and bad files.
 
-    pip install 'gradio>=6,<7'
+    pip install "gradio>=6,<7"
     python benchmarks/page_load.py                       # the pretrained weights
     python benchmarks/page_load.py --run outputs/<run>   # a run's
 
