@@ -101,7 +101,8 @@ def import_paddle(threads: int = 0) -> ModuleType:
             import paddle
     except ModuleNotFoundError as error:
         if error.name != "paddle":
-            raise RunError(f"Paddle needs the missing package '{error.name}'; run: {INSTALL_CPU}") from error
+            missing = f"Paddle needs the missing package '{error.name}'"
+            raise RunError(f"{missing}; run: pip install {error.name}") from error
         raise RunError(f"Paddle is not installed; run: {INSTALL_CPU} (with a GPU: {INSTALL_GPU})") from error
     except ImportError as error:
         reason = str(error).splitlines()[0]

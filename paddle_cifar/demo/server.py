@@ -88,7 +88,7 @@ def needed_gradio() -> ModuleType:
     try:
         return importlib.import_module("gradio")
     except ImportError as error:
-        raise RunError(f"the page needs Gradio ({error}); run: pip install 'gradio>=6,<7'") from error
+        raise RunError(f'the page needs Gradio ({error}); run: pip install "gradio>=6,<7"') from error
 
 
 def _offline_theme() -> Any:
