@@ -20,7 +20,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from paddle_cifar.environment import available_cores, import_paddle
+from paddle_cifar.cores import available_cores
+from paddle_cifar.environment import import_paddle
 
 paddle = import_paddle()
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import ModuleType
 
 from paddle_cifar import distributed
+from paddle_cifar.cores import available_cores
 from paddle_cifar.engine.cpu import has_avx2
 from paddle_cifar.errors import RunError, UsageError
 
@@ -52,13 +53,6 @@ def check_builds(builds: list[str]) -> None:
             f"pip uninstall -y paddlepaddle paddlepaddle-gpu && {INSTALL_CPU} "
             "(or requirements.txt for a GPU)"
         )
-
-
-def available_cores() -> int:
-    """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def set_threads(threads: int) -> None:

@@ -104,8 +104,9 @@ def fit(
         if epochs_left:
             try:
                 model.fit(train_loader, eval_loader, epochs=epochs_left, verbose=0, callbacks=callbacks)
-            except (MemoryError, RuntimeError) as error:
-                if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+            except (MemoryError, RuntimeError, OSError) as error:  # OSError: CUDA's libraries
+                said = str(error).lower()
+                if isinstance(error, MemoryError) or "out of memory" in said or "alloc_failed" in said:
                     advice = f"start again with a --batch-size below {config.batch_size}"
                     raise RunError(f"out of memory; {advice}") from error
                 raise

@@ -82,8 +82,9 @@ def find_lr(
     data = data or load_datasets(config.dataset, config.data_file, config.synthetic_size)
     rates = start * (end / start) ** (np.arange(steps) / (steps - 1))
     losses: list[float] = []
+    device, _ = choose_device(config.device)  # first: the random state is that of the device
     with _nothing_changed():
-        for rate, loss in zip(rates, _losses(config, data, rates), strict=False):
+        for rate, loss in zip(rates, _losses(config, device, data, rates), strict=False):
             if not math.isfinite(loss):
                 break
             losses.append(loss)
@@ -149,13 +150,15 @@ def save_range_test(test: RangeTest, folder: Path) -> None:
     write_atomically(folder / "lr_finder.png", image.getvalue())
 
 
-def _losses(config: TrainConfig, data: tuple[Cifar100, Cifar100], rates: np.ndarray) -> Iterator[float]:
+def _losses(
+    config: TrainConfig, device: str, data: tuple[Cifar100, Cifar100], rates: np.ndarray
+) -> Iterator[float]:
     """The training loss of each step, made when it is asked for."""
-    device, _ = choose_device(config.device)
     train_loader, _, _ = build_loaders(config, *data)
     network = initial_network(config, train_loader)
     check_sides(network, config.model, train_loader.sides)
-    _, precision, _ = choose_arithmetic(network, device, config.engine, config.precision)
+    choices = (config.engine, config.precision, not config.sam_rho)
+    _, precision, _ = choose_arithmetic(network, device, *choices)
     scheduler = paddle.optimizer.lr.LambdaDecay(1.0, lambda step: float(rates[min(step, len(rates) - 1)]))
     model = build_model(config, network, precision, len(train_loader), scheduler)
     for image, label in _batches(train_loader, len(rates)):

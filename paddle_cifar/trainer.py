@@ -78,9 +78,11 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         distributed.wait_for_all()  # one may have downloaded the data
         train_loader, eval_loader, test_loader = build_loaders(config, train_set, test_set)
         progress = in_steps_of(progress, len(train_loader))
+        train_loader.ahead = eval_loader.ahead = test_loader.ahead = device != "cpu"
         network = synchronised_norms(initial_network(config, train_loader), device)
         check_sides(network, config.model, train_loader.sides)
-        engine, precision, why = choose_arithmetic(network, device, config.engine, config.precision)
+        choices = (config.engine, config.precision, not config.sam_rho)
+        engine, precision, why = choose_arithmetic(network, device, *choices)
         model = build_model(config, network, precision, steps_per_epoch=len(train_loader))
         average = None
         if config.ema_decay:

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from paddle_cifar import environment
+from paddle_cifar import cores, environment
+from paddle_cifar.cores import available_cores, container_share
 from paddle_cifar.errors import RunError
 from tests.conftest import ROOT
 
@@ -106,7 +107,7 @@ def test_paddle_uses_every_core_without_being_told(use):
     process = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment_without
     )
-    assert process.stdout.strip() == str(environment.available_cores())
+    assert process.stdout.strip() == str(available_cores())
     assert process.stderr == "", "Paddle's start-up chatter is off"
 
 
@@ -128,7 +129,7 @@ def test_threads_are_bounded_by_the_machine(monkeypatch):
     environment.set_threads(3)
     assert environment.os.environ["OMP_NUM_THREADS"] == "3"
     with pytest.raises(RunError, match="--threads"):
-        environment.import_paddle(4 * environment.available_cores() + 1)
+        environment.import_paddle(4 * available_cores() + 1)
 
 
 def test_precisions_a_cpu_does_not_have_are_refused():
@@ -176,13 +177,52 @@ def test_bfloat16_logits_leave_the_network_as_float32():
     """numpy has no bfloat16: Paddle gives its bits as uint16."""
     import paddle
 
-    from paddle_cifar.precision import _autocast_to_bfloat16
+    from paddle_cifar.precision import _autocast
 
     class Halves(paddle.nn.Layer):
         def forward(self, x):
             return x.astype("bfloat16")
 
     network = Halves()
-    _autocast_to_bfloat16(network)
+    _autocast(network, "bfloat16")
     logits = network(paddle.to_tensor([[-1.5, 0.5]]))
     assert logits.numpy().tolist() == [[-1.5, 0.5]]
+
+
+def test_fp16_is_not_chosen_where_the_loss_cannot_be_scaled(monkeypatch):
+    """A V100 has no bf16: the recipe with SAM runs in float32 there instead of stopping."""
+    import paddle
+
+    from paddle_cifar.precision import choose_arithmetic
+
+    monkeypatch.setattr(paddle.device.cuda, "get_device_capability", lambda: (7, 0))
+    monkeypatch.setattr(paddle.amp, "is_bfloat16_supported", lambda: False)
+    layer = paddle.nn.Linear(2, 2)
+    assert choose_arithmetic(layer, "gpu:0", "auto", "auto", scaled_loss=False)[1] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "250000 100000"}, 2.5),
+        ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4.0),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu.max": "nonsense"}, None),
+        ({}, None),
+    ],
+)
+def test_a_containers_share_of_the_host_is_known(tmp_path, files, cores):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert container_share(tmp_path) == cores
+
+
+def test_there_are_no_more_threads_than_a_container_has_time_for(monkeypatch, tmp_path):
+    monkeypatch.setattr(cores, "CGROUPS", tmp_path)
+    here = available_cores()
+    (tmp_path / "cpu.max").write_text("50000 100000\n")
+    assert available_cores() == 1
+    (tmp_path / "cpu.max").write_text("100000000 100000\n")
+    assert available_cores() == here, "a thousand cores that are not there"

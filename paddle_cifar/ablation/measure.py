@@ -78,6 +78,6 @@ def evaluated_images(planned: PlannedRun, archive: Archive) -> tuple[BatchLoader
 def remove_weights(run: Path) -> None:
     """Remove checkpoints and final weights; settings, history, result and curves stay."""
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
-    for name in ("final.pdparams", "final.pdopt"):
+    for name in ("final.pdparams", "final.pdopt", "final.pdscaler"):
         with contextlib.suppress(OSError):
             (run / name).unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from paddle_cifar.environment import available_cores
+from paddle_cifar.cores import available_cores
 from paddle_cifar.errors import RunError
 
 ROOT = Path(__file__).resolve().parents[2]

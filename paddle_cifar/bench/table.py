@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from paddle_cifar.bench.contest import Timing, Workload
+from paddle_cifar.cores import available_cores
 from paddle_cifar.engine.cpu import features
-from paddle_cifar.environment import available_cores, cpu_name
+from paddle_cifar.environment import cpu_name
 
 
 def table(results: Mapping[str, tuple[Workload, dict[str, Timing]]]) -> str:

@@ -7,7 +7,9 @@ times as fast (``benchmarks/input_pipeline.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from paddle_cifar.data.augment import Augmentation, Chance, Mixing, augment, mix
 from paddle_cifar.data.labels import FINE_NAMES
 from paddle_cifar.data.resize import shrink
 from paddle_cifar.errors import UsageError
+
+Made = TypeVar("Made")
 
 # Mean and standard deviation of the CIFAR-100 training images per channel (red,
 # green, blue), pixels from 0 to 1; `python main.py stats` computes them.
@@ -108,6 +112,7 @@ class BatchLoader:
         self.batch_size, self.part = batch_size, part
         self.augmentations, self.mixing = list(augmentations), list(mixing)
         self.sides = list(sides)
+        self.ahead = False  # on a GPU: make the next batch while this one is trained on
         self.shuffle, self.drop_last = shuffle, drop_last
         self.seed, self.epoch, self.first_step = seed, 0, 0
         steps = len(images) // batch_size if drop_last else -(-len(images) // batch_size)
@@ -133,10 +138,13 @@ class BatchLoader:
         epoch, first_step = self.epoch, self.first_step
         self.set_epoch(epoch + 1)
         order = self.order(epoch)
-        for step in range(first_step, self.steps):
-            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
-            image, label = self._batch(chosen, epoch, step)
-            mine = self._part_of(len(chosen))
+
+        def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+            return self._batch(order[step * self.batch_size : (step + 1) * self.batch_size], epoch, step)
+
+        steps = range(first_step, self.steps)
+        for image, label in one_ahead(batch, steps) if self.ahead else map(batch, steps):
+            mine = self._part_of(len(image))
             # A last batch of an evaluation may have fewer images than there are processes.
             if mine.start < mine.stop:
                 yield image[mine], label[mine]
@@ -164,3 +172,16 @@ class BatchLoader:
         # Shrunk and mixed as floats: nothing is rounded, and mixing is cheaper on small images.
         small = shrink(normalise(images), self.side(epoch))
         return mix(small, self.labels[chosen], self.mixing, chance, classes=len(FINE_NAMES))
+
+
+def one_ahead(make: Callable[[int], Made], items: Iterable[int]) -> Iterator[Made]:
+    """What ``map`` gives, made in a thread that is always one result ahead of its reader."""
+    with ThreadPoolExecutor(1) as worker:
+        made: Future[Made] | None = None
+        for item in items:
+            following = worker.submit(make, item)
+            if made is not None:
+                yield made.result()
+            made = following
+        if made is not None:
+            yield made.result()

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from paddle_cifar.cores import available_cores
 from paddle_cifar.data.labels import FINE_NAMES
-from paddle_cifar.environment import available_cores
 from paddle_cifar.errors import RunError, unknown_name
 from paddle_cifar.export.serving import WRITERS, logits_of
 from paddle_cifar.prediction.classifier import Classifier

@@ -6,11 +6,12 @@ logits, float32 (N, 100).
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -54,8 +55,25 @@ def write_paddle(network: nn.Layer, folder: Path) -> list[Path]:
     served = Normalised(network)
     served.eval()
     image = paddle.static.InputSpec([None, 3, 32, 32], "uint8", "image")
-    paddle.jit.save(served, str(folder / NAME), input_spec=[image])
+    with _linear_as_products():
+        paddle.jit.save(served, str(folder / NAME), input_spec=[image])
     return [_program(folder), folder / f"{NAME}.pdiparams"]
+
+
+@contextlib.contextmanager
+def _linear_as_products() -> Iterator[None]:
+    """Paddle 3.3's GPU build writes Linear as an operator that paddle2onnx does not know."""
+    name = "FLAGS_use_legacy_linear"
+    try:
+        before = paddle.get_flags(name)
+    except ValueError:  # a Paddle without the flag, and without the operator
+        yield
+        return
+    paddle.set_flags({name: True})
+    try:
+        yield
+    finally:
+        paddle.set_flags(before)
 
 
 def write_onnx(network: nn.Layer, folder: Path) -> list[Path]:

@@ -20,6 +20,7 @@ def check_sides(network: paddle.nn.Layer, name: str, sides: Sequence[int]) -> No
         for side in sorted(set(sides) - {FULL_SIDE}):
             trial_pass(network, side)
     except (ValueError, RuntimeError) as error:
+        trial_pass(network, FULL_SIDE)  # if that fails too, its size is not what is wrong
         raise UsageError(
             f"--sizes: {name} does not take {side}x{side} images; add --sizes 32, or choose another --model"
         ) from error

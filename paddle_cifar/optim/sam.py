@@ -81,8 +81,11 @@ class SharpnessAware:
         try:
             yield
         finally:
-            for parameter, value in zip(moved, before, strict=True):
-                parameter.set_value(value)  # not by subtracting, which would leave rounding errors
+            # Not by subtracting, which would leave rounding errors, nor by set_value, with which Paddle 2.6
+            # takes the way over the host.
+            with paddle.no_grad():
+                for parameter, value in zip(moved, before, strict=True):
+                    paddle.assign(value, parameter)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from paddle_cifar.data.loader import (
     BatchLoader,
     channel_statistics,
     normalise,
+    one_ahead,
 )
 from paddle_cifar.errors import UsageError
 
@@ -115,6 +116,26 @@ def test_mixed_labels_are_soft_and_belong_to_the_mixed_images():
         # Every image has a class of its own here, so the labels say what was blended.
         expected = np.tensordot(soft[:, label].astype(np.float64), image, 1)
         assert np.abs(blend - expected).max() < 1e-5
+
+
+def test_batches_made_ahead_are_the_same_and_no_more_than_one_ahead():
+    chain = {"augmentations": build_augmentations("crop,flip,autoaugment"), "sides": [16, 32]}
+    plain, ahead = loader(**chain), loader(**chain)
+    ahead.ahead = True
+    for _ in range(2):
+        for one, other in zip(plain, ahead, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    made = []
+    results = one_ahead(lambda step: made.append(step) or step, range(9))
+    assert [next(results), next(results)] == [0, 1] and len(made) <= 3
+    results.close()
+
+
+def test_what_fails_ahead_fails_when_its_turn_comes():
+    results = one_ahead(lambda step: 1 / (2 - step), range(4))
+    assert [next(results), next(results)] == [0.5, 1.0]
+    with pytest.raises(ZeroDivisionError):
+        next(results)
 
 
 def test_limit_steps_ends_early():

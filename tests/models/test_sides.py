@@ -1,4 +1,5 @@
 import pytest
+from paddle import nn
 
 from paddle_cifar.errors import UsageError
 from paddle_cifar.models import build_network
@@ -17,3 +18,14 @@ def test_a_network_with_a_fixed_linear_layer_is_refused_before_training():
     with pytest.raises(UsageError, match="lenet does not take 16x16"):
         check_sides(build_network("lenet"), "lenet", [16, 32])
     check_sides(build_network("lenet"), "lenet", [32, 32])
+
+
+def test_what_fails_at_full_size_too_is_not_the_sizes_fault():
+    """A GPU without cuDNN, for one."""
+
+    class Broken(nn.Layer):
+        def forward(self, image):
+            raise RuntimeError("no cuDNN")
+
+    with pytest.raises(RuntimeError, match="no cuDNN"):
+        check_sides(Broken(), "mine", [16, 32])
