@@ -86,7 +86,7 @@ def test_without_gradio_its_command_is_named(run, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["demo", "--run", str(run), "--port", str(free_port())]) == 1
     error = capsys.readouterr().err
-    assert "pip install 'gradio" in error and error.count("\n") == 1
+    assert 'pip install "gradio>=6,<7"' in error and error.count("\n") == 1
 
 
 def test_the_page_answers_uploads(run, photo, served):

@@ -41,8 +41,9 @@ def pip(monkeypatch):
 def test_the_requirements_are_those_of_the_project_without_paddle_and_numpy():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     requirements = [line for line in lines if line and not line.startswith("#")]
-    rest = [line for line in requirements if not line.startswith(("paddlepaddle", "numpy"))]
-    assert sorted(PACKAGES.values()) == sorted(rest) and len(rest) == len(requirements) - 2
+    # setuptools is what some versions of Paddle import; where Paddle is installed already it is there.
+    rest = [line for line in requirements if not line.startswith(("paddlepaddle", "numpy", "setuptools"))]
+    assert sorted(PACKAGES.values()) == sorted(rest) and len(rest) == len(requirements) - 3
 
 
 def test_nothing_is_installed_where_nothing_is_missing(pip):
