@@ -19,7 +19,7 @@ from paddle_cifar import distributed
 from paddle_cifar.ablation.studies import STUDIES
 from paddle_cifar.commands import COMMANDS
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.errors import RunError, UsageError
+from paddle_cifar.errors import RunError, UsageError, flag
 from paddle_cifar.recipes import recipe
 from paddle_cifar.report import LANGUAGES
 from paddle_cifar.use_flags import RUN_OR_PRETRAINED, add_use_commands
@@ -74,9 +74,9 @@ class Parser(argparse.ArgumentParser):
     ) -> tuple[argparse.Namespace, list[str]]:
         """As argparse's, but where an unknown flag is nearly one of this command's, that one is named."""
         known, unknown = super().parse_known_args(args, namespace)
-        for flag in (word.split("=")[0] for word in unknown if word.startswith("--")):
-            if near := difflib.get_close_matches(flag, self._option_string_actions, n=2, cutoff=0.75):
-                raise UsageError(f"unknown flag {flag}; did you mean {' or '.join(near)}?")
+        for given in (word.split("=")[0] for word in unknown if word.startswith("--")):
+            if near := difflib.get_close_matches(given, self._option_string_actions, n=2, cutoff=0.75):
+                raise UsageError(f"unknown flag {given}; did you mean {' or '.join(near)}?")
         return known, unknown
 
     def error(self, message: str) -> typing.NoReturn:
@@ -103,7 +103,7 @@ def add_flags(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
             arguments |= {"nargs": "?", "const": "shifts"}
         if name == "resume":
             arguments |= {"nargs": "?", "const": "newest", "metavar": "auto|PATH"}
-        parser.add_argument("--" + name.replace("_", "-"), **arguments)
+        parser.add_argument(flag(name), **arguments)
 
 
 def build_parser() -> argparse.ArgumentParser:

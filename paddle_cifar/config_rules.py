@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from paddle_cifar.errors import UsageError
+from paddle_cifar.errors import UsageError, flag
 
 if TYPE_CHECKING:
     from paddle_cifar.config import TrainConfig
@@ -16,7 +16,7 @@ def check_values(config: TrainConfig) -> None:
 
     def require(name: str, holds: bool, rule: str) -> None:
         if not holds:
-            raise UsageError(f"--{name.replace('_', '-')} is {getattr(config, name)}; it must be {rule}")
+            raise UsageError(f"{flag(name)} is {getattr(config, name)}; it must be {rule}")
 
     for name in ("epochs", "batch_size", "log_freq", "keep"):
         require(name, getattr(config, name) >= 1, "at least 1")

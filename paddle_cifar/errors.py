@@ -24,6 +24,15 @@ class UsageError(RunError):
     exit_code = 2
 
 
+def flag(field: str) -> str:
+    """What a field of the config is called on the command line.
+
+    >>> flag("batch_size")
+    '--batch-size'
+    """
+    return "--" + field.replace("_", "-")
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """A ``UsageError`` for an unknown ``name`` that offers the nearest known ones.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from paddle_cifar.atomic import temporary_of
 from paddle_cifar.config import TrainConfig
-from paddle_cifar.errors import RunError, UsageError
+from paddle_cifar.errors import RunError, UsageError, flag
 from paddle_cifar.runs import MACHINE_FIELDS, RunFolder
 
 
@@ -65,7 +65,7 @@ def open_run(config: TrainConfig, given: dict[str, Any]) -> tuple[RunFolder, Tra
 
 def _changes(saved: TrainConfig, given: dict[str, Any]) -> list[str]:
     return [
-        f"--{name.replace('_', '-')} was {getattr(saved, name)}, now {value}"
+        f"{flag(name)} was {getattr(saved, name)}, now {value}"
         for name, value in given.items()
         if name not in MACHINE_FIELDS and value != getattr(saved, name)
     ]
@@ -81,7 +81,7 @@ def _refuse_impossible(run: RunFolder, saved: TrainConfig, given: dict[str, Any]
     for name, reason in reasons.items():
         was, now = getattr(saved, name), given.get(name, getattr(saved, name))
         if was != now:
-            began = f"{run.path} began with --{name.replace('_', '-')} {was}, not {now}"
+            began = f"{run.path} began with {flag(name)} {was}, not {now}"
             raise RunError(f"{began}: {reason}; start a new run under another --name")
 
 

@@ -14,7 +14,7 @@ from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.archive import Archive
 from paddle_cifar.data.load import load_archive
 from paddle_cifar.data.split import held_out_images
-from paddle_cifar.errors import RunError, UsageError, unknown_name
+from paddle_cifar.errors import RunError, UsageError, flag, unknown_name
 from paddle_cifar.recipes import configure
 from paddle_cifar.runs import MACHINE_FIELDS, RunFolder
 
@@ -78,8 +78,9 @@ def plan(
     rows = _chosen(study, only)
     for field in given:
         if any(field in (row.changes or {}) for row in rows):
-            flag = "--" + field.replace("_", "-")
-            raise UsageError(f"{flag} is what the rows of study {name} set; leave it out, or choose others")
+            raise UsageError(
+                f"{flag(field)} is what the rows of study {name} set; leave it out, or choose others"
+            )
     _refuse_recipe(name, rows, given)
     common = {**_held_out(given), **study.base, **given}
     first_seed = int(common.pop("seed", 0))
@@ -105,9 +106,8 @@ def _refuse_recipe(name: str, rows: tuple[Row, ...], given: dict[str, Any]) -> N
     for field in sorted({field for changes in trained for field in changes}):
         value, off = getattr(chosen, field), not getattr(plain, field)
         if value and off and not all(field in changes for changes in trained):
-            flag = "--" + field.replace("_", "-")
             raise UsageError(
-                f"--recipe {chosen.recipe} has {flag} {value}, for some rows of study {name} only; "
+                f"--recipe {chosen.recipe} has {flag(field)} {value}, for some rows of study {name} only; "
                 "choose another one"
             )
 
@@ -168,8 +168,7 @@ def _check_earlier(run: PlannedRun) -> None:
     for field in dataclasses.fields(TrainConfig):
         was, now = getattr(earlier, field.name), getattr(run.config, field.name)
         if field.name not in MACHINE_FIELDS and was != now:
-            flag = "--" + field.name.replace("_", "-")
             raise RunError(
-                f"{folder.path} was trained with {flag} {was}, now it is {now}; give the same flags as "
-                "before to go on, or another --to"
+                f"{folder.path} was trained with {flag(field.name)} {was}, now it is {now}; give the same "
+                "flags as before to go on, or another --to"
             )

@@ -13,7 +13,7 @@ WORDS: dict[str, dict[str, str]] = {
         "superclass": "Superclass:",
         "seen": "What the network sees",
         "where": "What speaks for the first class",
-        "refused": "This file cannot be used: it",
+        "refused": "This file cannot be used: it ",
         "first_frame": "Only the first frame is looked at.",
     },
     "zh": {
@@ -47,5 +47,4 @@ def refusal(reason: str, language: str) -> str:
     """What is said of a file that cannot be used; ``reason`` is what ``prediction.images`` says of it."""
     if language == "zh":
         reason = next((words for begins, words in REASONS.items() if reason.startswith(begins)), reason)
-    between = "" if language == "zh" else " "
-    return WORDS[language]["refused"] + between + reason
+    return WORDS[language]["refused"] + reason

@@ -126,16 +126,19 @@ def test_exports_like_any_network(image, tmp_path, needs_library):
     assert network._engine.working
 
 
+class Convolved(nn.Layer):
+    """A function of what its convolution gave."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.conv, self.function = nn.Conv2D(3, 4, 3), function
+
+    def forward(self, x):
+        return self.function(self.conv(x))
+
+
 def test_code_it_cannot_follow_runs_on_paddle(image, caplog, needs_library):
-    class Strange(nn.Layer):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2D(3, 4, 3)
-
-        def forward(self, x):
-            return paddle._C_ops.relu(self.conv(x))
-
-    network = Strange()
+    network = Convolved(lambda x: paddle._C_ops.relu(x))
     expected = network(image).numpy()
     apply_engine(network, "onednn", "float32")
     with caplog.at_level(logging.WARNING, switch.log.name):
@@ -181,15 +184,7 @@ def test_changes_in_place_are_seen(image, needs_library, change, fast):
     ids=["add", "gelu"],
 )
 def test_options_it_does_not_know_are_left_to_paddle(image, needs_library, function):
-    class Optional(nn.Layer):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv2D(3, 4, 3)
-
-        def forward(self, x):
-            return function(self.conv(x))
-
-    network = Optional()
+    network = Convolved(function)
     try:
         expected = network(image).numpy()
     except (TypeError, ValueError):
