@@ -38,7 +38,7 @@ class RunFolder:
     def existing(cls, path: Path) -> RunFolder:
         """The run in a folder that must be there; RunError when it is not."""
         if not path.is_dir():
-            raise RunError(f"no run at {path}; give a folder below outputs/")
+            raise RunError(f"no run at {path}; {_runs_in(path.parent)}")
         return cls(path)
 
     @property
@@ -120,3 +120,13 @@ class RunFolder:
                 warning = f"{self.path} cannot be locked ({error.strerror}): train it only once"
                 print(f"warning: {warning}", file=sys.stderr)
             yield
+
+
+def _runs_in(folder: Path) -> str:
+    """Which runs there are, the newest first, in the words of an error."""
+    configs = sorted(folder.glob("*/config.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    names = [path.parent.name for path in configs]
+    if not names:
+        return "give a folder below outputs/"
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"the runs in {folder}: {', '.join(names[:4])}{more}"

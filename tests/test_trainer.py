@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -82,6 +83,12 @@ def test_evaluate_reproduces_the_result_and_keeps_logits(run, capsys):
 def test_evaluate_needs_a_run(tmp_path, capsys):
     assert main(["evaluate", "--run", str(tmp_path / "none")]) == 1
     assert "no run at" in capsys.readouterr().err
+    for age, name in enumerate(["newest", *"bcdef"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        os.utime(tmp_path / name / "config.json", (1000 - age, 1000 - age))
+    assert main(["evaluate", "--run", str(tmp_path / "none")]) == 1
+    assert f"the runs in {tmp_path}: newest, b, c, d and 2 more" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert main(["evaluate", "--run", str(tmp_path / "empty")]) == 1
     assert "config.json" in capsys.readouterr().err
