@@ -118,10 +118,10 @@ def test_paddle_uses_every_core_without_being_told(use):
 def test_mkl_takes_its_avx2_path_on_amd_processors_that_have_it(monkeypatch, cpu, avx2, level):
     monkeypatch.setattr(environment, "cpu_name", lambda: cpu)
     monkeypatch.setattr(environment, "has_avx2", lambda: avx2)
-    monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
+    monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", "")  # so that it is removed again afterwards
+    monkeypatch.delenv("MKL_DEBUG_CPU_TYPE")
     environment.help_mkl()
     assert environment.os.environ.get("MKL_DEBUG_CPU_TYPE") == level
-    monkeypatch.delenv("MKL_DEBUG_CPU_TYPE", raising=False)
 
 
 def test_threads_are_bounded_by_the_machine(monkeypatch):

@@ -1,13 +1,23 @@
 """The pages people read: both languages say the same, links lead somewhere, the picture is up to date."""
 
+import dataclasses
 import importlib.util
+import json
 import re
+import shlex
 
 import pytest
 
+from paddle_cifar import cli
+from paddle_cifar.config import TrainConfig
+from paddle_cifar.data.sizes import epoch_sides
+from paddle_cifar.recipes import configure, recipe
+from paddle_cifar.runs import MACHINE_FIELDS
 from tests import readme_commands as readme
 from tests.conftest import ROOT
 from tests.readme_commands import CHINESE, ENGLISH, PAGES
+
+RUNS = ROOT / "benchmarks" / "runs"
 
 
 def test_both_languages_have_the_same_commands_and_examples():
@@ -67,6 +77,31 @@ def test_the_map_of_the_files_is_right(page):
         and not any((folder / span).exists() for folder in (ROOT, package, *package.glob("*/")))
     ]
     assert len(spans) > 40 and not missing
+
+
+# Their recipes have changed since, in these settings.
+CHANGED_SINCE = {
+    "packaged-airbench_64_256_352": {"init_scale"},
+    "wider-airbench_64_256_768": {"epochs", "sizes", "head_lr"},
+}
+
+
+@pytest.mark.parametrize(
+    "run", sorted(path.parent for path in RUNS.glob("*/result.json")), ids=lambda run: run.name
+)
+def test_a_recorded_command_gives_the_recorded_settings(run):
+    words = shlex.split(json.loads((run / "result.json").read_text())["command"])[2:]
+    given = vars(cli.build_parser().parse_args(["train", *words]))
+    del given["command"]
+    now = dataclasses.asdict(configure(given))
+    recorded = dataclasses.asdict(TrainConfig.read(run / "config.json"))
+    differ = {name for name in now if now[name] != recorded[name]} - MACHINE_FIELDS
+    assert differ == CHANGED_SINCE.get(run.name, set())
+
+
+def test_the_real_run_is_the_default_and_as_described():
+    assert configure({}) == configure({"epochs": 20, "lr": 0.01})
+    assert epoch_sides(recipe("default").sizes, 20) == [16] * 12 + [24] * 4 + [32] * 4
 
 
 def test_the_picture_shows_every_recorded_run():

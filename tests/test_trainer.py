@@ -389,7 +389,18 @@ def test_a_validation_split_chooses_the_epoch_and_stops_early(tmp_path, capsys):
 def test_limit_steps_ends_epochs_and_evaluation(tmp_path, capsys):
     arguments = ["--limit-steps", "2", "--epochs", "2", "--output", str(tmp_path), "--name", "trial"]
     assert main([*SMALL_RUN, *arguments]) == 0
-    assert capsys.readouterr().out.count("step 2/2") == 2
+    out = capsys.readouterr().out
+    assert out.count("step 2/2") == 2 and "engine paddle, float32" in out
+
+
+def test_train_loss_is_plain_whatever_is_smoothed(tmp_path):
+    """A loss that is comparable with the test loss; at a rate at which nothing is learnt."""
+    losses = []
+    for smoothing in ("0", "0.3"):
+        arguments = ["--lr", "1e-30", "--epochs", "1", "--label-smoothing", smoothing, "--name", smoothing]
+        assert main([*SMALL_RUN, *arguments, "--output", str(tmp_path)]) == 0
+        losses.append(read_history(tmp_path / smoothing)[0]["train_loss"])
+    assert losses[0] == losses[1]
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(tmp_path):

@@ -3,6 +3,7 @@
 import copy
 import gc
 import logging
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,16 @@ def small():
 @pytest.fixture
 def image():
     return paddle.randn([4, 3, 10, 10])
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64" or not cpu.has_avx2(),
+    reason="Paddle's kernels run",
+)
+def test_the_engine_is_there_where_it_is_promised():
+    """The other tests are skipped without the library, so that they cannot tell."""
+    report = apply_engine(small(), "auto", "float32")
+    assert report.engine == "onednn", report
 
 
 def test_package_imports_without_paddle():
@@ -143,7 +154,7 @@ def test_code_it_cannot_follow_runs_on_paddle(image, caplog, needs_library):
     apply_engine(network, "onednn", "float32")
     with caplog.at_level(logging.WARNING, switch.log.name):
         assert (network(image).numpy() == expected).all()
-    assert not network._engine.working
+    assert not network._engine.working and "engine paddle from here" in caplog.text
 
 
 class InPlace(nn.Layer):
