@@ -122,6 +122,12 @@ def _interrupts_afterwards() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
+def python_path() -> str:
+    """The PYTHONPATH with which a process of its own finds this package, installed or not."""
+    root = Path(__file__).resolve().parents[1]
+    return os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
+
+
 def has_nvidia_gpu() -> bool:
     """Whether an NVIDIA driver is on the machine, seen without Paddle."""
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None

@@ -14,13 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 from paddle_cifar.cores import available_cores
+from paddle_cifar.environment import python_path
 from paddle_cifar.errors import RunError
-
-ROOT = Path(__file__).resolve().parents[2]
 
 # OpenMP's threads go on spinning for 0.2 s after their work, in the way of whoever comes next.
 SETTLE_SECONDS = 0.4
@@ -120,7 +118,7 @@ def contest(workload: Workload, contestants: Mapping[str, Contestant], rounds: i
 def _start(workload: Workload, contestant: Contestant) -> tuple[subprocess.Popen[str], float] | None:
     """A contestant's process, warmed up, and its bound; None if it cannot run here."""
     settings = {key: value for key, value in os.environ.items() if key not in THREAD_SETTINGS}
-    settings["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    settings["PYTHONPATH"] = python_path()
     if not contestant.as_installed:
         settings["OMP_NUM_THREADS"] = str(available_cores())
     process = subprocess.Popen(

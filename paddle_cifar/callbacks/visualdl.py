@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 
 from paddle_cifar.callbacks.history import History
-from paddle_cifar.errors import RunError
+from paddle_cifar.optional import optional
 
 HISTOGRAM_SAMPLES = 20_000  # values taken of each weight: enough for the shape, cheap for 11 million
 
@@ -59,13 +59,9 @@ class VisualDLLog(paddle.callbacks.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.file.exists():
             os.truncate(self.file, min(self.resume_bytes, self.file.stat().st_size))
-        try:
-            from visualdl import LogWriter  # imports much, so only here
-        except ModuleNotFoundError as error:
-            raise RunError(f"the package '{error.name}' is missing; run: pip install visualdl") from error
-
+        visualdl = optional("visualdl", "visualdl")  # imports much, so only here
         with contextlib.redirect_stdout(io.StringIO()):  # "is exists, VisualDL will add logs to it"
-            self._writer = LogWriter(logdir=str(self.folder), file_name=self.file.name)
+            self._writer = visualdl.LogWriter(logdir=str(self.folder), file_name=self.file.name)
         if not self.resume_bytes:
             # VisualDL accepts numbers and strings only.
             values = {

@@ -7,7 +7,6 @@ limits hold here too, and kept in a folder that is emptied every ten minutes and
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 import queue
 import signal
@@ -16,13 +15,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any
 
 from paddle_cifar.demo.page import build_page
 from paddle_cifar.demo.pictures import draw_examples
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.interrupts import Interrupted
+from paddle_cifar.optional import optional
 from paddle_cifar.prediction.classifier import Classifier
 from paddle_cifar.prediction.images import MAX_BYTES
 
@@ -39,7 +39,8 @@ def serve(classifier: Classifier, host: str, port: int, language: str) -> None:
     check_port(host, port)
     _share_freed_memory()
     with _temporary_folder() as folder:  # before Gradio is imported, which reads where it is
-        page = build_page(needed_gradio(), classifier, language, draw_examples(folder / "examples"))
+        gradio = optional("gradio", '"gradio>=6,<7"')
+        page = build_page(gradio, classifier, language, draw_examples(folder / "examples"))
         page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
         with _stop_signal() as stopped:
             launch(page, host, port)
@@ -81,14 +82,6 @@ def check_port(host: str, port: int) -> None:
         raise RunError(
             f"port {port} of {host} cannot be used ({error.strerror or error}); choose another --port"
         ) from error
-
-
-def needed_gradio() -> ModuleType:
-    """Import Gradio; RunError with the command that installs it."""
-    try:
-        return importlib.import_module("gradio")
-    except ImportError as error:
-        raise RunError(f'the page needs Gradio ({error}); run: pip install "gradio>=6,<7"') from error
 
 
 def _offline_theme() -> Any:

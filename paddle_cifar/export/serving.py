@@ -7,26 +7,27 @@ logits, float32 (N, 100).
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import paddle
 from paddle import nn
 
 from paddle_cifar.data.loader import CIFAR100_MEAN, CIFAR100_STD
+from paddle_cifar.environment import python_path
 from paddle_cifar.errors import RunError
+from paddle_cifar.optional import optional
 
 Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (N, 3, 32, 32) -> logits (N, 100)
 
 NAME = "model"
 # What the newest onnxruntime and those of the last years have in common.
 OPSET = 13
+ONNX_PACKAGES = "paddle2onnx onnxruntime"
 
 
 class Normalised(nn.Layer):
@@ -84,7 +85,7 @@ def write_onnx(network: nn.Layer, folder: Path) -> list[Path]:
     """
     if paddle.__version__.startswith("2."):
         raise RunError(f"--format onnx needs Paddle 3, this is {paddle.__version__}; choose --format paddle")
-    paddle2onnx = needed("paddle2onnx", "onnxruntime")
+    paddle2onnx, _ = (optional(package, ONNX_PACKAGES) for package in ONNX_PACKAGES.split())
     program, weights = write_paddle(network, folder)
     file = folder / f"{NAME}.onnx"
     try:
@@ -124,7 +125,7 @@ def run_paddle(folder: Path, threads: int) -> Predict:
 
 def run_onnx(folder: Path, threads: int) -> Predict:
     """Load what :func:`write_onnx` wrote with onnxruntime, on the CPU."""
-    onnxruntime = needed("onnxruntime")
+    onnxruntime = optional("onnxruntime", ONNX_PACKAGES)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
@@ -150,12 +151,10 @@ def logits_of(format: str, folder: Path, batches: Sequence[np.ndarray], threads:
     """
     exchanged = folder / ".exchanged.npz"
     np.savez(exchanged, *batches)
-    root = Path(__file__).resolve().parents[2]
-    search = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
     try:
         done = subprocess.run(
             [sys.executable, "-m", __spec__.name, format, str(folder), str(exchanged), str(threads)],
-            env={**os.environ, "PYTHONPATH": search}, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": python_path()}, capture_output=True, text=True,
         )  # fmt: skip
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
@@ -172,18 +171,6 @@ def _answer(format: str, folder: str, exchanged: str, threads: str) -> None:
     with np.load(exchanged) as batches:
         logits = [predict(batches[name]) for name in batches.files]
     np.savez(exchanged, *logits)
-
-
-def needed(*packages: str) -> ModuleType:
-    """Import optional packages; the first is returned. RunError with the command that installs them all."""
-    try:
-        for package in reversed(packages):
-            module = importlib.import_module(package)
-    except ImportError as error:
-        raise RunError(
-            f"ONNX needs {' and '.join(packages)} ({error}); run: pip install paddle2onnx onnxruntime"
-        ) from error
-    return module
 
 
 def _program(folder: Path) -> Path:

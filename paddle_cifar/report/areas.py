@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paddle_cifar.report.optional import optional
+from paddle_cifar.optional import optional
 
 CURVE_POINTS = 100  # points kept of a curve for drawing; areas are taken before
 GRID = np.linspace(0, 1, 501)  # where the curves of the classes are averaged

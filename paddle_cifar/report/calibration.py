@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from paddle_cifar.report.optional import optional
+from paddle_cifar.optional import optional
 
 BINS = 15
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from paddle_cifar.data.labels import COARSE_NAMES, FINE_NAMES, FINE_TO_COARSE
 from paddle_cifar.errors import RunError
+from paddle_cifar.optional import optional
 from paddle_cifar.report.areas import Curves, precision_recall, roc
 from paddle_cifar.report.calibration import Reliability, reliability
-from paddle_cifar.report.optional import optional
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from paddle_cifar.environment import import_paddle, python_path
 
 
 class GraphTracer:
@@ -31,7 +31,7 @@ class GraphTracer:
         self._folder = tempfile.TemporaryDirectory()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "paddle_cifar.report.graph", self.model, self.stem, self._folder.name],
-            env={**os.environ, "FLAGS_enable_pir_api": "0", "PYTHONPATH": _python_path()},
+            env={**os.environ, "FLAGS_enable_pir_api": "0", "PYTHONPATH": python_path()},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -57,14 +57,8 @@ class GraphTracer:
         return ""
 
 
-def _python_path() -> str:
-    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-
-
 def trace(model: str, stem: str, folder: str) -> None:
     """Write the graph's file into ``folder``. Weights do not matter for it, so none are drawn."""
-    from paddle_cifar.environment import import_paddle
-
     paddle = import_paddle(1)
     from visualdl import LogWriter
 

@@ -20,12 +20,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from paddle_cifar.callbacks.visualdl import image_grid
+from paddle_cifar.optional import optional
 from paddle_cifar.report import figures
 from paddle_cifar.report.figures.confusion import grouped_order
 from paddle_cifar.report.figures.style import chinese_fonts, to_pixels
 from paddle_cifar.report.graph import GraphTracer
 from paddle_cifar.report.mistakes import highest_loss, most_confused
-from paddle_cifar.report.optional import optional
 from paddle_cifar.report.subject import Subject
 from paddle_cifar.report.text import Text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from paddle_cifar.report.optional import optional
+from paddle_cifar.optional import optional
 
 optional("matplotlib", "matplotlib")
 
