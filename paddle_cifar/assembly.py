@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import paddle
 
 from paddle_cifar import distributed
@@ -12,7 +14,6 @@ from paddle_cifar.data.loader import BatchLoader, normalise
 from paddle_cifar.data.sizes import epoch_sides
 from paddle_cifar.data.split import held_out_images
 from paddle_cifar.errors import RunError
-from paddle_cifar.evaluation import evaluation_batches
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.models import build_network
 from paddle_cifar.models.initial import initialise
@@ -40,23 +41,24 @@ def build_loaders(
         curve_images, curve_labels = images[held_out], labels[held_out]
         images, labels = images[kept], labels[kept]
     sides = epoch_sides(config.sizes, config.epochs)
-    part = (distributed.RANK, distributed.RANKS)
-    limits = (config.batch_size, config.limit_steps)
-    eval_loader = evaluation_batches(curve_images, curve_labels, *limits, sides, part)
-    test_loader = evaluation_batches(test_set.images, test_set.fine_labels, *limits, part=part)
-    train_loader = BatchLoader(
+    loader = functools.partial(
+        BatchLoader,
+        batch_size=config.batch_size,
+        limit_steps=config.limit_steps,
+        part=(distributed.RANK, distributed.RANKS),
+    )
+    train_loader = loader(
         images,
         labels,
-        config.batch_size,
-        build_augmentations(config.augment),
-        build_mixing(config.augment),
-        sides,
+        augmentations=build_augmentations(config.augment),
+        mixing=build_mixing(config.augment),
+        sides=sides,
         shuffle=True,
         drop_last=config.drop_last,
         seed=config.seed,
-        limit_steps=config.limit_steps,
-        part=part,
     )
+    eval_loader = loader(curve_images, curve_labels, sides=sides)
+    test_loader = loader(test_set.images, test_set.fine_labels)
     return train_loader, eval_loader, test_loader
 
 

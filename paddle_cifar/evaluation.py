@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
-from paddle.metric import Metric
 
 from paddle_cifar.atomic import write_atomically, write_json
 from paddle_cifar.callbacks.shared import shared_figures
@@ -25,34 +23,6 @@ from paddle_cifar.trained import Trained, load_trained, used_here
 from paddle_cifar.tta import AveragedViews
 
 
-class CollectLogits(Metric):
-    """Not a number but a by-product: keeps the logits (N, C) of every batch that is evaluated."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.batches: list[np.ndarray] = []
-
-    def reset(self) -> None:
-        """``paddle.Model`` resets metrics after an evaluation too, so the logits are kept."""
-
-    def update(self, logits: np.ndarray) -> float:
-        """Keep the logits of a batch."""
-        self.batches.append(np.asarray(logits, np.float32))
-        return 0.0
-
-    def accumulate(self) -> float:
-        """Nothing to report."""
-        return 0.0
-
-    def name(self) -> str:
-        """The key in Paddle's logs, unused."""
-        return "logits"
-
-    def compute(self, logits: paddle.Tensor, label: paddle.Tensor) -> paddle.Tensor:
-        """The logits as they are."""
-        return logits
-
-
 def evaluate_model(model: paddle.Model, loader: BatchLoader) -> dict[str, float]:
     """Top-1, top-5 and superclass accuracy (fractions) and mean loss (nats) over all images of ``loader``."""
     logs = model.evaluate(loader, verbose=0, callbacks=shared_figures())
@@ -60,38 +30,14 @@ def evaluate_model(model: paddle.Model, loader: BatchLoader) -> dict[str, float]
     return {**scores, "loss": float(logs["mean_loss"])}
 
 
-def evaluation_batches(
-    images: np.ndarray,
-    labels: np.ndarray,
-    batch_size: int,
-    limit_steps: int = 0,
-    sides: Sequence[int] = (),
-    part: tuple[int, int] = (0, 1),
-) -> BatchLoader:
-    """Batches as every evaluation sees them: all images once, in order, not augmented.
-
-    Args:
-        images: uint8 (N, 3, H, W).
-        labels: integers (N,).
-        batch_size: images a batch.
-        limit_steps: end after so many batches (0: none is left out).
-        sides: of each epoch's images, in pixels, for the curve of a run that trains on smaller images
-            first: a network that has only seen those says little about large ones.
-        part: which of how many processes this is.
-    """
-    return BatchLoader(images, labels, batch_size, limit_steps=limit_steps, sides=sides, part=part)
-
-
-def evaluate_network(
-    network: paddle.nn.Layer, loader: BatchLoader, by_products: Sequence[Metric] = ()
-) -> dict[str, float]:
+def evaluate_network(network: paddle.nn.Layer, loader: BatchLoader) -> dict[str, float]:
     """As :func:`evaluate_model`, of a network that is in no ``paddle.Model`` yet."""
     model = paddle.Model(
         network,
         paddle.static.InputSpec([None, 3, 32, 32], "float32", "image"),
         paddle.static.InputSpec([None], "int64", "label"),
     )
-    model.prepare(metrics=[*build_metrics(), *by_products])
+    model.prepare(metrics=build_metrics())
     return evaluate_model(model, loader)
 
 
@@ -151,10 +97,17 @@ def evaluate_trained(trained: Trained, config: TrainConfig) -> tuple[dict[str, A
         The contents of evaluation.json, the test set, and the logits (N, 100) of the single view.
     """
     _, test_set = load_datasets(config.dataset, config.data_file, config.synthetic_size)
-    loader = evaluation_batches(test_set.images, test_set.fine_labels, config.batch_size, config.limit_steps)
-    logits = CollectLogits()
+    loader = BatchLoader(
+        test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
+    )
+    logits: list[np.ndarray] = []
+    seen = trained.network.register_forward_post_hook(
+        lambda _, __, output: logits.append(output.astype("float32").numpy())
+    )
+    scores = evaluate_network(trained.network, loader)
+    seen.remove()
     evaluation = {
-        **evaluate_network(trained.network, loader, [logits]),
+        **scores,
         **evaluate_views(trained.network, loader, config.tta),
         "images": min(len(test_set), len(loader) * config.batch_size),
         "dataset": config.dataset,
@@ -164,4 +117,4 @@ def evaluate_trained(trained: Trained, config: TrainConfig) -> tuple[dict[str, A
         "engine": trained.engine,
         "precision": trained.precision,
     }
-    return evaluation, test_set, np.concatenate(logits.batches)
+    return evaluation, test_set, np.concatenate(logits)

@@ -61,15 +61,11 @@ class MeanLoss(SampleMean):
 
 
 class SuperclassAccuracy(SampleMean):
-    """Share of samples whose predicted class lies in the true class's superclass.
+    """Share of samples whose predicted class lies in the true class's superclass."""
 
-    Args:
-        fine_to_coarse: superclass of each class, (C,).
-    """
-
-    def __init__(self, fine_to_coarse: Sequence[int]) -> None:
+    def __init__(self) -> None:
         super().__init__("acc_coarse")
-        self.fine_to_coarse = paddle.to_tensor(np.asarray(fine_to_coarse, np.int64))
+        self.fine_to_coarse = paddle.to_tensor(np.asarray(FINE_TO_COARSE, np.int64))
 
     def compute(self, logits: paddle.Tensor, label: paddle.Tensor) -> paddle.Tensor:
         """1 for each sample in the right superclass, else 0, (N,)."""
@@ -84,7 +80,7 @@ def build_metrics() -> list[Metric]:
 
     Their names in Paddle's logs: acc_top1, acc_top5, acc_coarse, mean_loss.
     """
-    return [Accuracy(topk=(1, 5)), SuperclassAccuracy(FINE_TO_COARSE), MeanLoss()]
+    return [Accuracy(topk=(1, 5)), SuperclassAccuracy(), MeanLoss()]
 
 
 def metric_states(metrics: list[Metric]) -> list[tuple[Any, Any]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_cifar.config import TrainConfig
+from paddle_cifar.errors import flag
 
 MAIN = Path(__file__).resolve().parents[2] / "main.py"
 
@@ -42,13 +43,12 @@ def as_flags(settings: dict[str, Any]) -> list[str]:
     """
     flags = []
     for name, value in settings.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            # A switch that is off by default has no flag that says so.
-            if value or getattr(TrainConfig, name):
-                flags.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            flags.append(f"--{flag}={value}")
+        if not isinstance(value, bool):
+            flags.append(f"{flag(name)}={value}")
+        elif value:
+            flags.append(flag(name))
+        elif getattr(TrainConfig, name):  # a switch that is off by default has no flag that says so
+            flags.append(flag(f"no_{name}"))
     return flags
 
 

@@ -15,7 +15,6 @@ from paddle_cifar.atomic import write_json
 from paddle_cifar.data.archive import Archive
 from paddle_cifar.data.loader import BatchLoader
 from paddle_cifar.data.split import held_out_images
-from paddle_cifar.evaluation import evaluation_batches
 from paddle_cifar.report.evaluate import evaluate_predictions
 from paddle_cifar.report.forward import forward
 from paddle_cifar.trained import load_trained
@@ -69,10 +68,10 @@ def evaluated_images(planned: PlannedRun, archive: Archive) -> tuple[BatchLoader
     """Batches of the images a run held out, else of the test images; and which: "val" or "test"."""
     config = planned.config
     if not config.holds_out:
-        return evaluation_batches(archive.test.images, archive.test.fine_labels, config.batch_size), "test"
+        return BatchLoader(archive.test.images, archive.test.fine_labels, config.batch_size), "test"
     labels = archive.train.fine_labels
     _, held_out = held_out_images(labels, config.val_split, config.kfold, config.fold, config.seed)
-    return evaluation_batches(archive.train.images[held_out], labels[held_out], config.batch_size), "val"
+    return BatchLoader(archive.train.images[held_out], labels[held_out], config.batch_size), "val"
 
 
 def remove_weights(run: Path) -> None:

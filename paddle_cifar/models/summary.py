@@ -77,7 +77,7 @@ def cheap_initialisation() -> Iterator[None]:
 
 
 def summarize_models(
-    names: Iterable[str] = MODEL_NAMES, stem: str = "cifar", num_classes: int = 100
+    names: Iterable[str] = MODEL_NAMES, stem: str = "cifar"
 ) -> Iterator[tuple[str, Summary]]:
     """Build, count and discard each network that takes ``stem``, in turn; UsageError for unknown names."""
     for name in names:
@@ -88,7 +88,7 @@ def summarize_models(
                 continue  # this one only takes the CIFAR stem
             raise
         with cheap_initialisation():
-            network = build_network(name, stem, num_classes)
+            network = build_network(name, stem)
         yield name, summarize(network)
 
 

@@ -48,15 +48,16 @@ def compare_runs(
     if to and (Path(to) / "config.json").exists():  # what VisualDL shows of it would be replaced
         raise UsageError(f"--to {to} is the folder of a run; choose another one")
     text = Text(language)
-    runs = [folder for folder in map(Path, folders) if (folder / "config.json").exists()]
-    for folder in folders:
-        if Path(folder).is_dir() and Path(folder) not in runs and len(folders) > 1:
-            print(f"left out {folder}: not the folder of a run", file=sys.stderr)
+    folders = [Path(folder) for folder in folders]
+    strangers = [folder for folder in folders if folder.is_dir() and not (folder / "config.json").exists()]
     # One that is missing altogether is a mistake, and so is one alone; read_record says which.
-    folders = [folder for folder in map(Path, folders) if folder in runs or not folder.is_dir()] or folders
-    records = labelled([Path(folder) for folder in folders])
+    if len(strangers) < len(folders):
+        for folder in strangers:
+            print(f"left out {folder}: not the folder of a run", file=sys.stderr)
+        folders = [folder for folder in folders if folder not in strangers]
+    records = labelled(folders)
     standings = {label: standing(record, overrides or {}) for label, record in records.items()}
-    to = Path(to) if to else Path(folders[0]).resolve().parent / "comparison"
+    to = Path(to) if to else folders[0].resolve().parent / "comparison"
     to.mkdir(parents=True, exist_ok=True)
     curves = to_svg(figures.overlaid_curves_figure(records, text), text("curves"))
     scores = to_svg(figures.scores_figure(standings, text), text("top1_error"))

@@ -14,8 +14,8 @@ from paddle import nn
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_archive
 from paddle_cifar.data.loader import BatchLoader
-from paddle_cifar.evaluation import evaluation_batches
 from paddle_cifar.models.summary import count_parameters
+from paddle_cifar.optim.groups import head_of
 from paddle_cifar.report.record import Record
 from paddle_cifar.trained import load_trained, used_here
 
@@ -56,7 +56,9 @@ def predict_run(record: Record, overrides: dict[str, Any]) -> Predictions:
     trained = load_trained(record.run, config)
     archive = load_archive(config.dataset, config.data_file, config.synthetic_size)
     test_set = Cifar100.from_archive(archive, "test")
-    loader = evaluation_batches(test_set.images, test_set.fine_labels, config.batch_size, config.limit_steps)
+    loader = BatchLoader(
+        test_set.images, test_set.fine_labels, config.batch_size, limit_steps=config.limit_steps
+    )
     logits, features = forward(trained.network, loader)
     return Predictions(
         test_set,
@@ -88,9 +90,9 @@ def last_layer_input(network: nn.Layer) -> Iterator[list[np.ndarray]]:
         values = inputs[0].astype("float32").numpy()
         batches.append(values.mean(axis=(2, 3)) if values.ndim == 4 else values)
 
-    # SqueezeNet ends in a convolution, every other network in a Linear.
-    last = [layer for layer in network.sublayers() if isinstance(layer, (nn.Linear, nn.Conv2D))][-1]
-    hook = last.register_forward_pre_hook(keep)
+    head = head_of(network)
+    assert head is not None, "every network here has one"
+    hook = head.register_forward_pre_hook(keep)
     try:
         yield batches
     finally:
