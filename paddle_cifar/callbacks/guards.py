@@ -27,7 +27,10 @@ class StopOnNonFiniteLoss(paddle.callbacks.Callback):
         """Look at the loss of the batch that just ended; history has not counted it yet."""
         loss = float((logs or {})["loss"][0])
         if not math.isfinite(loss):
-            self._handle(loss)
+            raise RunError(
+                f"the loss is {loss} at epoch {self.history.epoch + 1}, step {self.history.step + 1}; "
+                "lower --lr, or add --warmup-epochs or --grad-clip"
+            )
 
     def on_eval_end(self, logs: dict[str, Any] | None = None) -> None:
         """RunError here too: the training loss comes before the update, so its effect shows only now."""
@@ -36,12 +39,6 @@ class StopOnNonFiniteLoss(paddle.callbacks.Callback):
             raise RunError(
                 f"the loss is {loss} in the evaluation after epoch {self.history.epoch + 1}; lower --lr"
             )
-
-    def _handle(self, loss: float) -> None:
-        raise RunError(
-            f"the loss is {loss} at epoch {self.history.epoch + 1}, step {self.history.step + 1}; "
-            "lower --lr, or add --warmup-epochs or --grad-clip"
-        )
 
 
 class SkipNonFiniteLoss(StopOnNonFiniteLoss):
@@ -71,21 +68,18 @@ class SkipNonFiniteLoss(StopOnNonFiniteLoss):
         self._before = (statistics, metric_states(self.model._metrics))
 
     def on_train_batch_end(self, step: int, logs: dict[str, Any] | None = None) -> None:
-        """Count the skipped steps."""
-        skipped = self.skipped_in_a_row
-        super().on_train_batch_end(step, logs)
-        if self.skipped_in_a_row == skipped:
-            self.skipped_in_a_row = 0
-        elif logs is not None:  # filled before the metrics were put back
-            logs.update(figures(self.model._metrics))
-
-    def _handle(self, loss: float) -> None:
-        self.skipped_in_a_row += 1
+        """Put everything back; after too many such steps in a row, stop after all."""
+        logs = logs or {}
+        loss = float(logs["loss"][0])
+        self.skipped_in_a_row = 0 if math.isfinite(loss) else self.skipped_in_a_row + 1
+        if not self.skipped_in_a_row:
+            return
         if self.skipped_in_a_row > SKIPS_LIMIT:
-            super()._handle(loss)
+            super().on_train_batch_end(step, logs)
         statistics, metrics = self._before
         for statistic, value in statistics:
             statistic.set_value(value)
         restore_metrics(self.model._metrics, metrics)
+        logs.update(figures(self.model._metrics))  # filled before the metrics were put back
         where = f"epoch {self.history.epoch + 1}, step {self.history.step + 1}"
         print(f"warning: the loss is {loss} at {where}: step left out", flush=True)

@@ -14,22 +14,22 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import platform
 import sys
-from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any
 
 # The releases the numbers below were checked against: Paddle 2.6 carries 3.2.1, Paddle 3.3 carries 3.6.2.
 KNOWN_VERSIONS = {(3, 2), (3, 6)}
 
-FLOAT32, BF16, INT32, UINT8 = 3, 2, 4, 6
-TRAINING, INFERENCE, BACKWARD, BACKWARD_DATA = 64, 96, 128, 160
+FLOAT32, BF16 = 3, 2
+TRAINING, INFERENCE, BACKWARD = 64, 96, 128
 
 # What a pointer handed to a primitive is to it.
 SRC, SRC_1, DST, WEIGHTS, BIAS, MEAN, VARIANCE, SCALE, SHIFT, WORKSPACE = 1, 2, 17, 33, 41, 49, 50, 51, 52, 64
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS, DIFF_SCALE, DIFF_SHIFT = 129, 145, 161, 169, 255, 256
-MULTIPLE_SRC = 1024
 QUERY_IMPLEMENTATION, QUERY_ARGUMENT = 8, 255
 
 CONVOLUTION = 1
@@ -123,7 +123,7 @@ def dims(values: tuple[int, ...]) -> Any:
 def descriptor(shape: tuple[int, ...], dtype: int, strides: tuple[int, ...] | None = None) -> c_void_p:
     """A memory descriptor; without strides the last dimension varies fastest."""
     if strides is None:
-        strides = tuple(_product(shape[axis + 1 :]) for axis in range(len(shape)))
+        strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     return create(
         "dnnl_memory_desc_create_with_strides", c_int(len(shape)), dims(shape), c_int(dtype), dims(strides)
     )
@@ -146,15 +146,3 @@ def channels_last(shape: tuple[int, ...], dtype: int) -> c_void_p:
 def vector(length: int) -> c_void_p:
     """A float32 vector: biases, scales, statistics."""
     return descriptor((length,), FLOAT32)
-
-
-def real(value: float) -> c_float:
-    """A float32 argument of the C API."""
-    return c_float(value)
-
-
-def _product(values: tuple[int, ...]) -> int:
-    result = 1
-    for value in values:
-        result *= value
-    return result

@@ -28,39 +28,9 @@ def relu_(image: Activation, *_: Any, **__: Any) -> Any:
     return image.become(relu(image))
 
 
-def silu(image: Activation, *_: Any, **__: Any) -> Any:
-    """``silu`` and ``swish``."""
-    return _function(image, dnnl.SWISH, 1.0)
-
-
-def sigmoid(image: Activation, *_: Any, **__: Any) -> Any:
-    """``sigmoid``."""
-    return _function(image, dnnl.SIGMOID)
-
-
-def tanh(image: Activation, *_: Any, **__: Any) -> Any:
-    """``tanh``."""
-    return _function(image, dnnl.TANH)
-
-
-def relu6(image: Activation, *_: Any, **__: Any) -> Any:
-    """``relu6``."""
-    return _function(image, dnnl.CLIP, 0.0, 6.0)
-
-
-def hardswish(image: Activation, *_: Any, **__: Any) -> Any:
-    """``hardswish``."""
-    return _function(image, dnnl.HARDSWISH, 1 / 6, 0.5)
-
-
 def hardsigmoid(image: Activation, slope: float = 1 / 6, offset: float = 0.5, *_: Any, **__: Any) -> Any:
     """``hardsigmoid``."""
     return _function(image, dnnl.HARDSIGMOID, slope, offset)
-
-
-def mish(image: Activation, *_: Any, **__: Any) -> Any:
-    """``mish``."""
-    return _function(image, dnnl.MISH)
 
 
 def leaky_relu(image: Activation, negative_slope: float = 0.01, *_: Any, **__: Any) -> Any:
@@ -77,6 +47,15 @@ def gelu(image: Activation, approximate: bool = False, *_: Any, **__: Any) -> An
 
 def _function(image: Activation, algorithm: int, alpha: float = 0.0, beta: float = 0.0) -> Activation:
     return Activation.of(ActivationFunction.apply(image.take(), algorithm, (float(alpha), float(beta))))
+
+
+def _applied(algorithm: int, alpha: float = 0.0, beta: float = 0.0) -> Callable[..., Any]:
+    """The fast path of an activation function without options."""
+
+    def fast(image: Activation, *_: Any, **__: Any) -> Any:
+        return _function(image, algorithm, alpha, beta)
+
+    return fast
 
 
 def dropout(
@@ -161,15 +140,15 @@ def concat(images: Any, axis: Any = 0, *_: Any, **__: Any) -> Any:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "relu": relu,
     "relu_": relu_,
-    "silu": silu,
-    "swish": silu,
+    "silu": _applied(dnnl.SWISH, 1.0),
+    "swish": _applied(dnnl.SWISH, 1.0),
     "gelu": gelu,
-    "sigmoid": sigmoid,
-    "relu6": relu6,
-    "hardswish": hardswish,
+    "sigmoid": _applied(dnnl.SIGMOID),
+    "relu6": _applied(dnnl.CLIP, 0.0, 6.0),
+    "hardswish": _applied(dnnl.HARDSWISH, 1 / 6, 0.5),
     "hardsigmoid": hardsigmoid,
-    "mish": mish,
-    "tanh": tanh,
+    "mish": _applied(dnnl.MISH),
+    "tanh": _applied(dnnl.TANH),
     "leaky_relu": leaky_relu,
     "dropout": dropout,
     "max_pool2d": max_pool2d,

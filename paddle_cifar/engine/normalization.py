@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ctypes import c_int, c_uint
+from ctypes import c_float, c_int, c_uint
 from typing import Any
 
 import paddle
@@ -31,7 +31,7 @@ def forward_primitive(shape: Shape, element: int, epsilon: float, flags: int, tr
     """The normalisation, with statistics given or its own."""
     layout = dnnl.channels_last(shape, element)
     kind = dnnl.TRAINING if training else dnnl.INFERENCE
-    numbers = (dnnl.real(epsilon), c_uint(flags))
+    numbers = (c_float(epsilon), c_uint(flags))
     return Primitive("batch_normalization_forward", c_int(kind), layout, layout, *numbers, prefer=PREFERRED)
 
 
@@ -46,7 +46,7 @@ def backward_primitive(shape: Shape, element: int, epsilon: float, flags: int) -
         layout,
         layout,
         layout,
-        dnnl.real(epsilon),
+        c_float(epsilon),
         c_uint(flags),
         hint,
         prefer=PREFERRED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from ctypes import byref, c_char_p, c_float, c_int, c_void_p
+from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_void_p
 from typing import Any
 
 from paddle_cifar.engine import dnnl
@@ -97,8 +97,6 @@ class Primitive:
 
 def layout_size(layout: c_void_p) -> int:
     """Bytes behind a memory descriptor."""
-    from ctypes import c_size_t
-
     measure = dnnl.library().dnnl_memory_desc_get_size
     measure.restype = c_size_t
     return measure(layout)

@@ -13,7 +13,7 @@ from ctypes import c_void_p
 import paddle
 
 from paddle_cifar.engine import dnnl
-from paddle_cifar.engine.primitive import Primitive, cached, layout_size
+from paddle_cifar.engine.primitive import Primitive, cached, layout_size, post_operations
 
 Shape = tuple[int, int, int, int]  # of an image batch, always said as N, C, H, W
 BYTES = {dnnl.FLOAT32: 4, dnnl.BF16: 2}
@@ -83,7 +83,7 @@ def alias(tensor: paddle.Tensor) -> paddle.Tensor:
 
 
 @cached
-def _reorder(key: object, source: object, destination: object) -> Primitive:
+def _reorder(source: object, destination: object) -> Primitive:
     return Primitive("reorder", c_void_p(source), c_void_p(destination))  # type: ignore[arg-type]
 
 
@@ -91,7 +91,7 @@ def reorder(source: int, source_layout: c_void_p, destination: int, destination_
     """Copy between two layouts or element types of the same logical tensor. Descriptors are kept for ever
     by their makers (cached descriptors, cached primitives), so their addresses identify them.
     """
-    primitive = _reorder(None, source_layout.value, destination_layout.value)
+    primitive = _reorder(source_layout.value, destination_layout.value)
     primitive.run({dnnl.SRC: source, dnnl.DST: destination})
 
 
@@ -138,8 +138,6 @@ def accumulate(one: paddle.Tensor, other: paddle.Tensor) -> paddle.Tensor:
 @cached
 def sum_of(shape: Shape, element: int, relu: bool) -> Primitive:
     """The addition of two image batches, with ReLU after it if asked."""
-    from paddle_cifar.engine.primitive import post_operations
-
     layout = dnnl.channels_last(shape, element)
     attributes = post_operations((dnnl.RELU, 0.0)) if relu else None
     return Primitive("binary", ctypes.c_int(dnnl.ADD), layout, layout, layout, attributes=attributes)
