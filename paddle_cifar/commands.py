@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +135,8 @@ def run_find_lr(given: dict[str, Any]) -> None:
             print(f"step {step}/{steps} - lr {rate:.3g} - loss {loss:.4f}", flush=True)
 
     test = find_lr(config, steps, start, end, on_step=progress)
+    if math.isclose(test.lowest, end):  # of a range that ended early the end is where the loss rose
+        print(f"warning: the loss still falls at {end:g}, the end of the range; raise --to", file=sys.stderr)
     folder = Path(config.output) / f"find-lr-{config.model}"
     save_range_test(test, folder)
     print(

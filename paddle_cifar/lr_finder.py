@@ -116,7 +116,9 @@ def judge(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     if len(losses) >= FEWEST_STEPS:
         steps = np.arange(len(losses))
         weights = np.exp(-0.5 * ((steps[:, None] - steps) / max(1.0, 0.03 * len(steps))) ** 2)
-        smoothed = weights @ losses / weights.sum(axis=1)
+        # How far the last loss overshoots says nothing about the rates before it.
+        bounded = np.minimum(losses, EXPLODES * np.minimum.accumulate(losses))
+        smoothed = weights @ bounded / weights.sum(axis=1)
     bottom = int(smoothed.argmin()) if len(smoothed) else 0
     if bottom == 0 or smoothed[bottom] > smoothed[0] * (1 - 1e-6):  # less is rounding
         raise RunError("the loss does not fall at any rate of the range; start lower with --from")

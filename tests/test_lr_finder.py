@@ -117,6 +117,21 @@ def test_the_suggestions_of_a_curve_that_is_known():
     assert found.suggestion == pytest.approx(found.lowest / 10)
 
 
+def test_how_far_the_last_loss_overshoots_changes_nothing():
+    rates, falling = np.logspace(-5, 1, 100)[:80], np.linspace(4.6, 2.0, 79)
+    lowest = [judge(rates, np.append(falling, last)).lowest for last in (8.1, 1e4, 1e30)]
+    assert lowest == pytest.approx([lowest[0]] * 3)
+    assert judge(rates[:12], np.append(falling[:66:6], 1e30)).lowest > rates[0], "nor is it taken for no fall"
+
+
+def test_a_range_that_ends_too_early_is_told(capsys, monkeypatch):
+    known = judge(np.logspace(-4, -2, 30), np.linspace(5, 4, 30))
+    monkeypatch.setattr(lr_finder, "find_lr", lambda *_, **__: known)
+    for end, said in (("1e-2", True), ("1e-1", False)):
+        assert main([*FLAGS, "--steps", "30", "--from", "1e-4", "--to", end]) == 0
+        assert ("raise --to" in capsys.readouterr().err) == said
+
+
 def test_smoothing_does_not_shift_the_curve():
     """A straight line stays one, a running mean would lag behind; only the ends see half a window."""
     found = judge(np.logspace(-4, 0, 100), np.linspace(5, 1, 100))
