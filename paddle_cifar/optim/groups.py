@@ -8,10 +8,13 @@ import paddle
 from paddle import nn
 
 
-def head_of(network: nn.Layer) -> nn.Linear | None:
-    """The classifier: the last linear layer, which every network here defines last; None without one."""
-    linear = [layer for layer in network.sublayers(include_self=True) if isinstance(layer, nn.Linear)]
-    return linear[-1] if linear else None
+def head_of(network: nn.Layer) -> nn.Linear | nn.Conv2D | None:
+    """The classifier: the last linear layer, or the last convolution where there is none (SqueezeNet)."""
+    for kind in (nn.Linear, nn.Conv2D):
+        layers = [layer for layer in network.sublayers(include_self=True) if isinstance(layer, kind)]
+        if layers:
+            return layers[-1]
+    return None
 
 
 def hidden_weights(network: nn.Layer) -> list[paddle.Tensor]:

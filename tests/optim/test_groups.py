@@ -60,9 +60,20 @@ def test_the_head_is_the_layer_that_makes_the_logits(model):
     assert len(hidden) == sum(p.ndim > 1 and not p.stop_gradient for p in network.parameters()) - 1
 
 
-def test_a_network_without_a_linear_layer_has_no_head():
+@pytest.mark.parametrize("model", ["squeezenet1_0", "squeezenet1_1"])
+def test_squeezenets_last_convolution_is_its_head(model):
+    network = build_network(model, num_classes=7)
+    head = head_of(network)
+    assert head is network._conv9 and head.weight.shape[0] == 7
+    assert all(weight is not head.weight for weight in hidden_weights(network))
+    groups = parameter_groups(network, 0.1, head_lr=20.0)
+    fast = [p.name for group in groups if group["learning_rate"] == 20.0 for p in group["params"]]
+    assert sorted(fast) == sorted(p.name for p in head.parameters())
+
+
+def test_a_network_without_a_linear_layer_ends_in_a_convolution():
     network = nn.Sequential(nn.Conv2D(3, 4, 3))
-    assert head_of(network) is None
+    assert head_of(network) is network[0] and head_of(nn.ReLU()) is None
     assert [len(group["params"]) for group in parameter_groups(network, 0.1, head_lr=3.0)] == [1, 1]
 
 
