@@ -105,7 +105,7 @@ STUDIES: dict[str, Study] = {
             Row("warm-up, cosine", {"schedule": "cosine", "warmup_epochs": 0.5}),
             Row("polynomial", {"schedule": "polynomial", "warmup_epochs": 0.0}),
             Row("one-cycle", {"schedule": "onecycle", "warmup_epochs": 0.0}),
-            Row("hold, then linear", {"schedule": "hold", "warmup_epochs": 0.0}),
+            Row("hold, then linear", {"schedule": "hold", "hold_share": 0.3, "warmup_epochs": 0.0}),
             Row("warm-up, linear", {"schedule": "hold", "hold_share": 0.0, "warmup_epochs": 0.5}),
         ),
     ),

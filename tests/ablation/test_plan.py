@@ -68,6 +68,11 @@ def test_flags_replace_the_studys_settings_and_rows_replace_the_flags():
     assert [run.config.seed for run in by_flag] == [7, 7]
 
 
+def test_the_row_that_holds_holds_with_any_recipe():
+    (run,) = plan("schedule", {**BUDGET, "recipe": "speedrun"}, only=["hold, then linear"]).runs
+    assert run.config.hold_share == 0.3
+
+
 def test_seeds_count_from_the_one_given():
     runs = plan("augment", {**BUDGET, "seed": 3}, seeds=2, only=["none"], to="here").runs
     assert [(run.config.seed, str(run.folder.path)) for run in runs] == [
