@@ -86,7 +86,7 @@ class TrainConfig:
     optimizer: str = option("sgd", "sgd has Nesterov momentum; muon is sgd for the rest", OPTIMIZERS)
     momentum: float = option(0.9, "momentum of sgd and muon")
     weight_decay: float = option(5e-4, "decay of weights; norms and biases have none")
-    head_lr: float = option(1.0, "factor on the rate of the last linear layer; its rate times decay stays")
+    head_lr: float = option(1.0, "factor on the rate of the classifier; its rate times decay stays")
     norm_lr: float = option(1.0, "factor on the rate of norms and biases")
     muon_steps: int = option(5, "rounds of muon's orthogonalisation")
     muon_renormalize: bool = option(

@@ -1,4 +1,4 @@
-"""A training run from beginning to end; reads as a table of contents."""
+"""A training run from beginning to end."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ class SharpnessAware:
         optimizer: its ``minimize`` is replaced.
         network, loss: called again.
         rho: how far the weights go, in the norm of all weights together.
-        adaptive: measure distances relative to each weight (ASAM, Kwon et al. 2021,
-            arXiv:2102.11600, without its eta); rho is then about 40 times as large.
+        adaptive: measure distances relative to each parameter (ASAM, Kwon et al. 2021, arXiv:2102.11600,
+            as in davda54/sam, which the series uses; the authors' code adds eta, and leaves
+            biases unscaled); rho is then about 40 times as large.
     """
 
     def __init__(

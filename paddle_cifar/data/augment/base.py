@@ -13,7 +13,7 @@ import numpy as np
 class Chance:
     """All that the random choices for one batch may depend on.
 
-    ``rng`` belongs to this batch alone; ``indices`` (N,) are the images' places
+    ``rng`` follows from seed, epoch, and step; ``indices`` (N,) are the images' places
     in the training set; ``epoch`` counts from 0; ``seed`` is the run's.
     """
 

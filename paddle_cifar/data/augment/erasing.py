@@ -38,7 +38,7 @@ class RandomErasing:
     """Hide a rectangle of 2 to 40 % of the image, with a probability (Zhong et al. 2017, arXiv:1708.04896).
 
     Sides have a ratio of 0.3 to 1/0.3, and the rectangle lies inside the image.
-    Paper and series fill with the mean colour, too.
+    Filled with the mean colour, as in the authors' code and the series; the paper's text says random values.
 
     Args:
         probability: of erasing anything.

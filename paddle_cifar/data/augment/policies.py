@@ -1,4 +1,4 @@
-"""Which operations happen, and how strongly: colour jitter, AutoAugment, RandAugment, TrivialAugment, AugMix.
+"""Which operations happen, and how strongly: colour jitter, AutoAugment, RandAugment, TrivialAugment.
 
 Magnitudes are torchvision's, interpolation is by nearest neighbours and what comes in is black, as there.
 """
