@@ -32,7 +32,8 @@ def build_loaders(
 
     After each epoch the images held out are evaluated, or, when there are none, the
     test images: then that curve is only shown, nothing is chosen by it. They are as
-    small as the training images of that epoch; the test batches are full-sized.
+    small as the training images of that epoch, because a network that has only seen small
+    images says little about large ones; the test batches are full-sized.
     """
     images, labels = train_set.images, train_set.fine_labels
     curve_images, curve_labels = test_set.images, test_set.fine_labels

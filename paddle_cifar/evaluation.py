@@ -104,8 +104,10 @@ def evaluate_trained(trained: Trained, config: TrainConfig) -> tuple[dict[str, A
     seen = trained.network.register_forward_post_hook(
         lambda _, __, output: logits.append(output.astype("float32").numpy())
     )
-    scores = evaluate_network(trained.network, loader)
-    seen.remove()
+    try:
+        scores = evaluate_network(trained.network, loader)
+    finally:
+        seen.remove()
     evaluation = {
         **scores,
         **evaluate_views(trained.network, loader, config.tta),

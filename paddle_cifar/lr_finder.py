@@ -34,7 +34,7 @@ FEWEST_STEPS = 10
 
 @dataclass(frozen=True, eq=False)
 class RangeTest:
-    """Of each step, (S,): the rate, the training loss in nats, and that loss smoothed.
+    """Of each step, (S,): the rate, the training loss in nats, and that loss smoothed (see ``judge``).
 
     ``steepest`` is the rate at which the smoothed loss falls fastest per decade of the rate,
     ``lowest`` that of the smallest smoothed loss.
@@ -107,7 +107,7 @@ def judge(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """Smooth the losses (S,) of increasing rates (S,), and find where they fall fastest and are lowest.
 
     The smoothing is a Gaussian of 3 % of the steps, centred: a running mean would shift the curve
-    to higher rates.
+    to higher rates. No loss counts as more than ``EXPLODES`` times the lowest before it.
 
     Raises:
         RunError: when the smoothed loss never falls.

@@ -335,6 +335,22 @@ def test_a_step_that_is_not_finite_can_be_left_out(tmp_path, capsys, monkeypatch
     assert np.isfinite(read_history(tmp_path / "a")[0]["train_loss"])
 
 
+@pytest.mark.parametrize(("finite", "code"), [((), 1), ((15,), 0)])
+def test_too_many_steps_left_out_in_a_row_end_the_run(tmp_path, capsys, monkeypatch, finite, code):
+    from paddle_cifar.optim import CrossEntropy
+
+    real, calls = CrossEntropy.forward, iter(range(10_000))
+
+    def poisoned(self, logits, label):
+        call = next(calls)
+        return real(self, logits, label) * (1 if call in finite or call >= 30 else float("nan"))
+
+    monkeypatch.setattr(CrossEntropy, "forward", poisoned)
+    flags = f"--batch-size 8 --limit-steps 30 --epochs 1 --on-nan skip --name a --output {tmp_path}"
+    assert main([*SMALL_RUN, *flags.split()]) == code
+    assert ("epoch 1, step 21;" in capsys.readouterr().err) == bool(code)
+
+
 def test_the_loss_scaler_gets_its_pair_whether_a_step_is_made_or_left_out():
     """``GradScaler.minimize`` takes the result of ``optimizer.minimize`` apart."""
     model = SimpleNamespace(_optimizer=SimpleNamespace(minimize=lambda loss: ("operators", "gradients")))

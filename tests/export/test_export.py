@@ -1,6 +1,7 @@
 """Exported files, run by what servers run them with, against the network itself."""
 
 import sys
+from types import ModuleType
 
 import numpy as np
 import paddle
@@ -89,11 +90,23 @@ def test_a_missing_package_is_named_with_its_command(run, monkeypatch, capsys, t
         pytest.skip("paddle2onnx needs Paddle 3")
     for missing in ("paddle2onnx", "onnxruntime"):
         with monkeypatch.context() as without:
-            without.setitem(sys.modules, missing, None)
+            for package in ("paddle2onnx", "onnxruntime"):  # perhaps neither is installed here
+                without.setitem(sys.modules, package, None if package == missing else ModuleType(package))
             assert main(["export", "--run", str(run), "--format", "onnx", "--to", "served"]) == 1
         error = capsys.readouterr().err
-        assert "pip install paddle2onnx onnxruntime" in error and missing in error and error.count("\n") == 1
+        assert f"cannot import {missing} " in error and "pip install paddle2onnx onnxruntime" in error
+        assert error.count("\n") == 1
     assert not list((tmp_path / "served").iterdir())
+
+
+def test_the_program_of_another_paddle_does_not_stay_beside_new_weights(classifier, tmp_path):
+    served = tmp_path / "served"
+    served.mkdir()
+    for name in ("model.json", "model.pdmodel", "mine.txt"):
+        (served / name).write_text("old")
+    files = export(classifier, "paddle", served).files
+    assert {path.name for path in served.iterdir()} == {*(file.name for file in files), "mine.txt"}
+    assert len([file for file in files if file.name in serving.PROGRAMS]) == 1
 
 
 def test_onnx_on_paddle_2_points_to_the_other_format(classifier, monkeypatch, tmp_path):

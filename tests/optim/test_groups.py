@@ -74,7 +74,9 @@ def test_squeezenets_last_convolution_is_its_head(model):
 def test_a_network_without_a_linear_layer_ends_in_a_convolution():
     network = nn.Sequential(nn.Conv2D(3, 4, 3))
     assert head_of(network) is network[0] and head_of(nn.ReLU()) is None
-    assert [len(group["params"]) for group in parameter_groups(network, 0.1, head_lr=3.0)] == [1, 1]
+    groups = parameter_groups(network, 0.1, head_lr=3.0)
+    assert [len(group["params"]) for group in groups] == [1, 1]
+    assert [group["learning_rate"] for group in groups] == [3.0, 3.0]
 
 
 def test_the_gradient_norm_is_clipped_over_all_groups_together():

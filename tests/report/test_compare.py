@@ -70,3 +70,15 @@ def test_a_run_is_not_written_into(trained, tmp_path, monkeypatch, capsys):
     assert main(["compare", "--runs", "first", "--to", "first"]) == 2
     assert "is the folder of a run" in capsys.readouterr().err
     assert sorted((tmp_path / "first").rglob("*")) == before, "its curves above all"
+
+
+def test_folders_that_are_no_runs_are_left_out_but_not_all(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(trained / "outputs/first", "first")
+    (tmp_path / "comparison").mkdir()
+    assert main(["compare", "--runs", "comparison", "first", "--to", "here"]) == 0
+    assert "left out comparison" in capsys.readouterr().err
+    for mistaken in (["comparison"], ["first", "missing"]):
+        assert main(["compare", "--runs", *mistaken, "--to", "there"]) == 1
+        error = capsys.readouterr().err
+        assert "left out" not in error and mistaken[-1] in error
