@@ -13,7 +13,7 @@ import numpy as np
 from paddle_cifar.cores import available_cores
 from paddle_cifar.data.labels import FINE_NAMES
 from paddle_cifar.errors import RunError, unknown_name
-from paddle_cifar.export.serving import WRITERS, logits_of
+from paddle_cifar.export.serving import PROGRAMS, WRITERS, logits_of
 from paddle_cifar.prediction.classifier import Classifier
 
 TOLERANCE = 1e-4
@@ -77,12 +77,15 @@ def disagreement(classifier: Classifier, format: str, folder: Path, batches: Seq
 def _keep(files: Sequence[Path], folder: Path) -> list[Path]:
     """Move the files into the folder. Whatever happens, those of two exports never stand there together."""
     kept = [folder / file.name for file in files]
+    if any(file.name in PROGRAMS for file in files):  # the other Paddle's would find these weights beside it
+        for program in PROGRAMS:
+            (folder / program).unlink(missing_ok=True)
     for path in kept:
         path.unlink(missing_ok=True)
     try:
         for file, path in zip(files, kept, strict=True):
             os.replace(file, path)
-    except OSError:
+    except BaseException:
         for path in kept:
             path.unlink(missing_ok=True)
         raise

@@ -25,6 +25,7 @@ from paddle_cifar.optional import optional
 Predict = Callable[[np.ndarray], np.ndarray]  # uint8 (N, 3, 32, 32) -> logits (N, 100)
 
 NAME = "model"
+PROGRAMS = (f"{NAME}.json", f"{NAME}.pdmodel")  # Paddle 3's and Paddle 2's name of the graph's file
 # What the newest onnxruntime and those of the last years have in common.
 OPSET = 13
 ONNX_PACKAGES = "paddle2onnx onnxruntime"
@@ -174,9 +175,8 @@ def _answer(format: str, folder: str, exchanged: str, threads: str) -> None:
 
 
 def _program(folder: Path) -> Path:
-    """The graph's file: .json since Paddle 3, .pdmodel before."""
-    json = folder / f"{NAME}.json"
-    return json if json.exists() else folder / f"{NAME}.pdmodel"
+    """The graph's file."""
+    return next((folder / name for name in PROGRAMS if (folder / name).exists()), folder / PROGRAMS[0])
 
 
 if __name__ == "__main__":
