@@ -44,11 +44,11 @@ def run_evaluate(given: dict[str, Any]) -> None:
     from paddle_cifar.evaluation import evaluate_run, summary_line
     from paddle_cifar.prediction.pretrained import evaluate_pretrained
 
-    evaluation = evaluate_run(Path(run), given, keep_logits) if run else evaluate_pretrained(given)
+    evaluation = evaluate_pretrained(given) if run is None else evaluate_run(Path(run), given, keep_logits)
     print(f"{evaluation['images']:,} test images of {evaluation['dataset']}: {summary_line(evaluation)}")
     if "tta" in evaluation:
         print(f"mean of views ({evaluation['tta']['views']}): {summary_line(evaluation['tta'])}")
-    if run:
+    if run is not None:
         print(f"saved in {Path(run) / 'evaluation.json'}")
 
 

@@ -58,7 +58,7 @@ def run_export(given: dict[str, Any]) -> None:
     from paddle_cifar.export.export import export
     from paddle_cifar.report.paths import shown
 
-    folder = Path(to) if to else Path(run or "outputs/pretrained") / f"export-{format}"
+    folder = Path(to) if to else Path("outputs/pretrained" if run is None else run) / f"export-{format}"
     # What is exported is the network in float32 on Paddle's kernels: that is what the check compares with.
     plain = {**given, "device": "cpu", "engine": "paddle", "precision": "float32"}
     exported = export(classifier_of(run, plain), format, folder)
@@ -85,4 +85,4 @@ def classifier_of(run: str | None, overrides: dict[str, Any]) -> Classifier:
     """The classifier of a run, or without one the pretrained one."""
     from paddle_cifar.prediction.classifier import Classifier
 
-    return Classifier.from_run(run, **overrides) if run else Classifier.pretrained(**overrides)
+    return Classifier.pretrained(**overrides) if run is None else Classifier.from_run(run, **overrides)

@@ -24,7 +24,7 @@ from paddle_cifar.data.labels import COARSE_NAMES, FINE_NAMES, FINE_TO_COARSE
 from paddle_cifar.data.loader import normalise
 from paddle_cifar.data.sizes import FULL_SIDE
 from paddle_cifar.engine.folding import keep
-from paddle_cifar.errors import UsageError
+from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.prediction.images import fit_image, read_image
 from paddle_cifar.prediction.pretrained import load_pretrained
 from paddle_cifar.runs import RunFolder
@@ -92,10 +92,14 @@ class Classifier:
             images: whatever :func:`as_images` takes.
 
         Raises:
-            RunError: for an image that cannot be read; UsageError for a ``top`` outside 1 to 100.
+            RunError: for an image that cannot be read, or weights that give no number; UsageError for
+            a ``top`` outside 1 to 100.
         """
         check_top(top)
-        probabilities = softmax(self.logits(images))
+        logits = self.logits(images)
+        if not np.isfinite(logits).all():
+            raise RunError("the network's answer is not a number; its weights are damaged")
+        probabilities = softmax(logits)
         # Stable, so that of equals the lower label comes first, as argmax has it.
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
         return [
@@ -153,7 +157,10 @@ def _from_one(image: Any) -> np.ndarray:
     if isinstance(image, (str, PathLike)):
         return read_image(Path(image)).image
     if isinstance(image, Image.Image):
-        return fit_image(image)
+        try:
+            return fit_image(image)
+        except RunError as error:
+            raise RunError(f"the picture {error}") from error
     if isinstance(image, np.ndarray) and image.ndim == 3:
         return _from_array(image)[0]
     raise UsageError(f"a picture is a path, a Pillow image or a uint8 array, not {_described(image)}")

@@ -26,11 +26,19 @@ from paddle_cifar.errors import RunError
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 MAX_BYTES = 32 * 2**20
-MAX_PIXELS = 50_000_000  # at four bytes a pixel, 200 MB while it is decoded
+MAX_PIXELS = 50_000_000  # at four bytes a pixel 200 MB once decoded, and as much for the square cut out of it
+BAND = 256  # rows turned into floats at a time, which take up to eight times the memory of the picture
+ORIENTATION, UPRIGHT = 0x0112, 1  # the number of EXIF's field, and its value for a picture as it is
 READABLE = "PNG, JPEG, WebP, BMP, GIF and TIFF can be read"
 
 # What Pillow warns of although the picture itself is whole.
-_HARMLESS = ("Image appears to be a malformed MPO file", "Corrupt EXIF data", "Metadata Warning", "Possibly")
+_HARMLESS = (
+    "Image appears to be a malformed MPO file",
+    "Corrupt EXIF data",
+    "Metadata Warning",
+    "Possibly",
+    "Invalid APNG",
+)
 # Filters of warnings belong to the whole process, so one picture is decoded at a time.
 _DECODING = threading.Lock()
 
@@ -48,12 +56,12 @@ def find_images(path: Path) -> list[Path]:
     Raises:
         RunError: when there is nothing, or no picture in the folder.
     """
-    if not path.is_dir():
-        return [path]
     try:
+        if not path.is_dir():
+            return [path]
         found = sorted(each for each in path.iterdir() if each.suffix.lower() in SUFFIXES and each.is_file())
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not found:
         raise RunError(f"{path} is a folder without pictures ({' '.join(SUFFIXES)})")
     return found
@@ -82,41 +90,56 @@ def decode(data: bytes) -> Picture:
         raise RunError("is empty")
     if len(data) > MAX_BYTES:
         raise RunError(f"is larger than {MAX_BYTES // 2**20} MB; make it smaller")
-    with _DECODING, _warnings_as_errors():
-        try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-                notices = _first_frame(picture)
-                return Picture(fit_image(picture), notices)
-        except RunError:
-            raise
-        except Image.UnidentifiedImageError as error:
-            raise RunError(f"is not a picture ({READABLE})") from error
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise RunError(_too_large()) from error
-        except Exception as error:  # Pillow raises anything on damaged files: struct.error, SyntaxError, ...
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise RunError(f"is damaged or cut off ({reason})") from error
+    with (
+        _DECODING,
+        _warnings_as_errors(),
+        _refusals(),
+        Image.open(io.BytesIO(data), formats=FORMATS) as picture,
+    ):
+        notices = _first_frame(picture)
+        return Picture(fit_image(picture), notices)
 
 
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Whatever Pillow raises on a picture as RunError, to be read after its name."""
+    try:
+        yield
+    except RunError:
+        raise
+    except Image.UnidentifiedImageError as error:
+        raise RunError(f"is not a picture ({READABLE})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise RunError(_too_large()) from error
+    except Exception as error:  # of damaged files anything: struct.error, SyntaxError, ...
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise RunError(f"is damaged or cut off ({reason})") from error
+
+
+@_refusals()
 def fit_image(picture: Image.Image) -> np.ndarray:
     """A Pillow image of any size and mode as uint8 (3, 32, 32).
 
     Raises:
-        RunError: for too many pixels, before they are decoded, or colours there is no conversion for.
+        RunError: for too many pixels, before they are decoded, colours there is no conversion for, or a
+            picture from a damaged file, which Pillow reads as late as this.
     """
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise RunError(_too_large(f"{width}x{height} "))
     if not width * height:
         raise RunError("has no pixels")
-    # Cut before it is scaled: told of the square, resize() would still look beyond its edges.
-    picture = ImageOps.exif_transpose(picture)
-    picture = _in_eight_bits(picture.crop(_middle(*picture.size)))
+    picture = _upright(picture)
+    if (square := _middle(*picture.size)) != (0, 0, *picture.size):
+        # Cut before it is scaled: told of the square, resize() would still look beyond its edges.
+        picture = picture.crop(square)
+    picture = _in_eight_bits(picture)
     transparent = picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info
     try:
         if picture.mode == "La":
             picture = picture.convert("LA")
-        picture = picture.convert("RGBA" if transparent else "RGB")
+        if picture.mode != (mode := "RGBA" if transparent else "RGB"):  # else it would be copied
+            picture = picture.convert(mode)
     except ValueError as error:
         raise RunError(f"has colours ({picture.mode}) that cannot be converted; save it as PNG") from error
     if picture.size != (FULL_SIDE, FULL_SIDE):
@@ -125,6 +148,17 @@ def fit_image(picture: Image.Image) -> np.ndarray:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture).convert("RGB")
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as its EXIF says; as it is, where only that is damaged."""
+    picture.load()  # so that damaged pixels do not pass for damaged EXIF
+    try:
+        if picture.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT:
+            return picture  # exif_transpose would copy it
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # as above
+        return picture
 
 
 def _middle(width: int, height: int) -> tuple[int, int, int, int]:
@@ -142,8 +176,13 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
     if not picture.mode.startswith(("I", "F")):
         return picture
     highest = 1.0 if picture.mode == "F" else 65535.0
-    values = np.nan_to_num(np.asarray(picture, dtype=np.float64), nan=0.0, posinf=highest)
-    return Image.fromarray(np.rint(values.clip(0, highest) * (255 / highest)).astype(np.uint8))
+    width, height = picture.size
+    grey = np.empty((height, width), np.uint8)
+    for top in range(0, height, BAND):
+        band = picture.crop((0, top, width, min(top + BAND, height)))
+        values = np.nan_to_num(np.asarray(band, dtype=np.float64), nan=0.0, posinf=highest)
+        grey[top : top + band.height] = np.rint(values.clip(0, highest) * (255 / highest))
+    return Image.fromarray(grey)
 
 
 def _first_frame(picture: Image.Image) -> tuple[str, ...]:

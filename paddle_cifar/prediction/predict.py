@@ -13,7 +13,7 @@ import numpy as np
 from paddle_cifar.errors import RunError
 from paddle_cifar.prediction.classifier import Classifier, Guess
 from paddle_cifar.prediction.images import find_images, read_image
-from paddle_cifar.prediction.sheet import write_sheet
+from paddle_cifar.prediction.sheet import MOST, write_sheet
 
 READ_AT_ONCE = 64  # so that the first answer does not wait for a whole folder
 
@@ -79,19 +79,20 @@ def print_answers(answers: Iterator[Answer], as_json: bool, sheet: Path | None) 
     for answer in answers:
         seen.append(answer)
         if answer.error:
-            print(f"error: {' '.join(answer.error.split())}", file=sys.stderr)
+            print(f"error: {_printable(' '.join(answer.error.split()))}", file=sys.stderr)
         for notice in answer.notices:
-            print(f"notice: {answer.file} {notice}", file=sys.stderr)
+            print(f"notice: {_printable(answer.file)} {notice}", file=sys.stderr)
         if not as_json and not answer.error:
             print(_lines(answer), flush=True)
     if as_json:
-        print(json.dumps([_as_json(answer) for answer in seen], indent=2))
+        print(json.dumps([_as_json(answer) for answer in seen], indent=2, allow_nan=False))
     failed = sum(bool(answer.error) for answer in seen)
     if sheet is not None and failed < len(seen):
         write_sheet(
             [(answer.file, answer.image, answer.guesses[0]) for answer in seen if not answer.error], sheet
         )
-        print(f"saved in {sheet}", file=sys.stderr if as_json else sys.stdout)
+        first = f", the first {MOST} pictures" if len(seen) - failed > MOST else ""
+        print(f"saved in {sheet}{first}", file=sys.stderr if as_json else sys.stdout)
     if failed:
         raise RunError(
             f"{failed} of {len(seen)} {'picture' if len(seen) == 1 else 'pictures'} could not be read"
@@ -102,7 +103,12 @@ def _lines(answer: Answer) -> str:
     rows = [
         f"  {100 * guess.probability:5.1f} %  {guess.name} ({guess.superclass})" for guess in answer.guesses
     ]
-    return "\n".join([answer.file, *rows])
+    return "\n".join([_printable(answer.file), *rows])
+
+
+def _printable(text: str) -> str:
+    """What has no shape as an escape: a file's name is not to steer the terminal, nor to look like a line."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _as_json(answer: Answer) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,8 +26,9 @@ MOST = 1000  # pictures on one sheet
 
 def check_sheet(path: Path, pictures: Sequence[str]) -> None:
     """Raise UsageError, before anything is computed, unless a sheet can be written there."""
-    given = [Path(picture).resolve() for picture in pictures]
-    if path.exists() and {path.resolve(), path.resolve().parent} & set(given):
+    given = {os.path.realpath(picture) for picture in pictures}  # a loop of links stays as it is
+    real = os.path.realpath(path)
+    if path.exists() and given & {real, os.path.dirname(real)}:
         raise UsageError(f"--sheet {path} is one of the pictures; choose another name")
     if path.suffix.lower() != ".png":
         raise UsageError(f"--sheet {path}: the name must end in .png")

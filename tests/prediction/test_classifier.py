@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import sys
+import tempfile
 import threading
 
 import numpy as np
@@ -137,7 +138,7 @@ def _memory():
 
 def test_two_thousand_requests_leave_nothing_behind(run, tmp_path, monkeypatch):
     """Files of every size from 8 clients, a fifth of them bad: no error on a good one, no memory, no file."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     classifier = Classifier.from_run(run)
     files = []
     for number in range(20):
@@ -189,6 +190,20 @@ def test_two_thousand_requests_leave_nothing_behind(run, tmp_path, monkeypatch):
 def test_what_is_no_picture_is_refused(run, images):
     with pytest.raises(UsageError, match="uint8"):
         Classifier.from_run(run).predict(images)
+
+
+def test_a_damaged_picture_that_pillow_has_not_read_yet(run, tmp_path):
+    Image.fromarray(np.zeros((90, 90, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    with pytest.raises(RunError, match=r"^the picture is damaged or cut off"):
+        Classifier.from_run(run).predict(Image.open(tmp_path / "cut.png"))
+
+
+def test_an_answer_that_is_no_number_is_none(run, test_images, monkeypatch):
+    classifier = Classifier.from_run(run)
+    monkeypatch.setattr(classifier, "_run", lambda batch, _: np.full((len(batch), 100), np.nan, np.float32))
+    with pytest.raises(RunError, match="weights are damaged"):
+        classifier.predict(test_images[:2])
 
 
 def test_bad_usage(run, tmp_path, test_images):

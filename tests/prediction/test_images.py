@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import threading
+import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
@@ -305,6 +306,35 @@ def test_colours_without_a_conversion_are_named(monkeypatch):
     monkeypatch.setattr(Image.Image, "convert", convert)
     with pytest.raises(RunError, match=r"HSV.*save it as PNG"):
         fit_image(picture)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage!garbage!", b"Exif\0\0II"])
+def test_a_picture_whose_exif_alone_is_damaged_is_read_as_it_lies(format, exif):
+    picture = Image.fromarray(pixels(40, 60))
+    damaged = encoded(picture, format, exif=exif, dpi=(72, 72))
+    assert np.array_equal(decode(damaged).image, decode(encoded(picture, format)).image)
+
+
+def test_large_greys_are_converted_a_band_at_a_time():
+    values = np.tile(np.arange(3000, dtype=np.uint16) * 21, (3000, 1))
+    values[:, 0] = np.arange(3000)
+    picture = Image.fromarray(values)
+    tracemalloc.start()
+    grey = np.asarray(images._in_eight_bits(picture))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * values.size, "bytes; all of it in float64 would be eight a pixel, several times over"
+    assert np.array_equal(grey, np.rint(values / 257))
+
+
+def test_what_needs_no_change_is_not_copied():
+    picture = Image.fromarray(pixels(50, 50))
+    assert images._upright(picture) is picture
+    turned = Image.Exif()
+    turned[images.ORIENTATION] = 6
+    sideways = Image.open(io.BytesIO(encoded(picture, exif=turned)))
+    assert np.array_equal(np.asarray(images._upright(sideways)), np.rot90(np.asarray(picture), -1))
 
 
 def test_warnings_of_others_stay_warnings():

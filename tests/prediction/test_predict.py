@@ -77,6 +77,27 @@ def test_bad_pictures_do_not_stop_the_others(run, photos, tmp_path, capsys):
     assert main(["predict", "empty.png", "--run", str(run)]) == 1, "also when all of them fail"
 
 
+def test_a_path_that_cannot_even_be_looked_at_is_one_of_the_bad_ones(run, photos, capsys):
+    assert main(["predict", str(photos / "001.png"), "a" * 300 + ".png", "--run", str(run), "--json"]) == 1
+    captured = capsys.readouterr()
+    assert ["error" in answer for answer in json.loads(captured.out)] == [False, True]
+    assert captured.err.count("\n") == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_the_name_of_a_file_does_not_steer_the_terminal(run, photos, tmp_path, capsys):
+    for name, data in (
+        ("a\x1b]0;b\a\nnotice: c.png", (photos / "001.png").read_bytes()),
+        ("猫\x1b[2J.png", b""),
+    ):
+        (tmp_path / name).write_bytes(data)
+    assert main(["predict", str(tmp_path), "--run", str(run), "--top", "1"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[0].endswith(r"a\x1b]0;b\x07\nnotice: c.png")
+    assert len(captured.out.splitlines()) == 2 and "猫\\x1b[2J.png is empty" in captured.err
+    assert "\x1b" not in captured.out + captured.err
+
+
 def test_sheet(run, photos, tmp_path, capsys):
     names = [str(photos / f"{number:03d}.png") for number in (4, 5, 6)]
     assert main(["predict", *names, "--run", str(run), "--sheet", "sheet.png", "--json"]) == 0
@@ -123,6 +144,14 @@ def test_a_sheet_never_replaces_a_picture_given(run, tmp_path, capsys):
     assert main(["predict", "a.png", "--run", str(run), "--sheet", "./a.png"]) == 2
     assert main(["predict", ".", "--run", str(run), "--sheet", "a.png"]) == 2, "nor one of a folder given"
     assert "--sheet" in capsys.readouterr().err and (tmp_path / "a.png").read_bytes() == before
+
+
+def test_an_empty_run_is_not_taken_for_none(tmp_path, capsys):
+    """As of ``--run "$RUN"`` where that is not set."""
+    for command in (["predict", "a.png"], ["export"], ["evaluate"], ["demo"]):
+        assert main([*command, "--run", ""]) == 1
+        error = capsys.readouterr().err
+        assert "config.json" in error and error.count("\n") == 1
 
 
 def test_without_a_run_at_that_place(tmp_path, capsys):

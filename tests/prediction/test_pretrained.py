@@ -1,5 +1,6 @@
 """Packing a run into one small file, and using it where no run is named."""
 
+import dataclasses
 import json
 import re
 
@@ -11,6 +12,7 @@ from paddle_cifar import Classifier, checkpoint
 from paddle_cifar.cli import main
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.errors import RunError
+from paddle_cifar.evaluation import evaluate_trained
 from paddle_cifar.prediction import pretrained
 from paddle_cifar.prediction.pretrained import pack_run, read_packed
 from paddle_cifar.runs import RunFolder
@@ -107,6 +109,24 @@ def test_the_packaged_file_scores_what_it_says(real_archive):
     found = pretrained.evaluate_pretrained({"data_file": real_archive})
     for name in ("acc_top1", "acc_top5", "acc_coarse"):
         assert found[name] == pytest.approx(said[name], abs=2e-3), name
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_predict_agrees_with_evaluate_on_200_test_images(real_archive, tmp_path, capsys):
+    _, test_set = load_datasets("cifar100", real_archive)
+    for number, image in enumerate(test_set.images[:200]):
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / f"{number:03d}.png")
+    trained, config = pretrained.load_pretrained(
+        {"data_file": real_archive, "batch_size": 200, "tta": "none"}
+    )
+    logits = evaluate_trained(trained, dataclasses.replace(config, limit_steps=1))[2]
+    capsys.readouterr()
+    assert main(["predict", str(tmp_path), "--json", "--top", "1"]) == 0
+    answers = np.array([each["predictions"][0]["label"] for each in json.loads(capsys.readouterr().out)])
+    first, second = np.sort(logits, axis=1)[:, :-3:-1].T
+    clear = first - second > 0.05  # else other batches, other kernels, and bf16 may turn it round
+    assert clear.sum() >= 190 and np.array_equal(answers[clear], logits.argmax(axis=1)[clear])
 
 
 def test_as_long_as_no_file_is_packaged_it_says_so(tmp_path, monkeypatch, capsys):
