@@ -153,7 +153,7 @@ def send(page: Page, requests: int, clients: int, first_answers: dict[str, Any])
 
 
 def main() -> int:
-    """Print a table; exit code 1 when a request failed or a file was left."""
+    """Print a table; exit code 1 when a request failed, memory grew, or a file was left."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", help="folder of a run [the pretrained weights]")
     parser.add_argument("--requests", type=int, default=2000)
@@ -188,7 +188,8 @@ def main() -> int:
     }
     print("| | |\n| --- | --- |")
     print("\n".join(f"| {name} | {value} |" for name, value in rows.items()))
-    return int(bool(first.failures or tally.failures or left))
+    grew = memory[-1] > 1.05 * memory[1]
+    return int(bool(first.failures or tally.failures or left or grew or code != 130))
 
 
 if __name__ == "__main__":

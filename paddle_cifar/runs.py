@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,15 +11,12 @@ from pathlib import Path
 from paddle_cifar.atomic import temporary_of, write_atomically
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.errors import RunError
+from paddle_cifar.locking import HELD, hold
 
 # Fields that say where and how to run, not what is trained: they may differ when a run is resumed.
 MACHINE_FIELDS = frozenset(
     "allow_changes data_file debug device keep log_freq name output resume save_steps threads tta".split()
 )
-
-# What a system says of a lock that another process holds. Anything else: the drive knows no locks, as some
-# network drives do not.
-HELD = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK)
 
 
 @dataclass(frozen=True)
@@ -106,14 +101,7 @@ class RunFolder:
             ) from error
         with file:
             try:
-                if os.name == "nt":
-                    import msvcrt
-
-                    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-                else:
-                    import fcntl
-
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                hold(file)
             except OSError as error:
                 if error.errno in HELD:
                     raise RunError(f"{self.path} is being trained by another process") from error

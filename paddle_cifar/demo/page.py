@@ -14,15 +14,11 @@ from paddle_cifar.prediction.cam import class_activation, overlay
 from paddle_cifar.prediction.classifier import Classifier
 from paddle_cifar.prediction.images import read_image
 
-KEPT_SECONDS = 600
-
 
 def build_page(gradio: ModuleType, classifier: Classifier, language: str, examples: Sequence[Path]) -> Any:
     """The page, a ``gradio.Blocks``; ``examples`` are picture files offered to be tried."""
     words = WORDS[language]
-    with gradio.Blocks(
-        title=words["title"], analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)
-    ) as page:
+    with gradio.Blocks(title=words["title"], analytics_enabled=False) as page:
         heading = gradio.Markdown(f"# {words['title']}\n{words['intro']}")
         choice = gradio.Radio([("English", "en"), ("中文", "zh")], value=language, show_label=False)
         with gradio.Row():
@@ -88,6 +84,8 @@ def answer(classifier: Classifier, path: str | None, language: str) -> tuple[Any
     words = WORDS[language]
     if path is None:
         return None, "", None, None
+    if not Path(path).exists():
+        return None, words["gone"], None, None
     try:
         image, notices = read_image(Path(path))
     except RunError as error:

@@ -1,23 +1,26 @@
 """Serving the page, from its start to Ctrl-C.
 
 Pictures come as uploads only, never from an address; they are decoded by ``prediction/images.py``, whose
-limits hold here too, and kept in a folder that is emptied every ten minutes and removed at the end.
+limits hold here too, and kept for ten minutes (``folder.py``).
 """
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import queue
+import shutil
 import signal
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from paddle_cifar.demo.folder import remove_old, temporary_folder
+from paddle_cifar.demo.limits import LimitedBody
 from paddle_cifar.demo.page import build_page
 from paddle_cifar.demo.pictures import draw_examples
 from paddle_cifar.errors import RunError, UsageError
@@ -28,6 +31,9 @@ from paddle_cifar.prediction.images import MAX_BYTES
 
 AT_ONCE = 2  # pictures being decoded and looked at
 WAITING = 32
+MOST_BYTES = 2 * MAX_BYTES  # of a request; a single file that is too large gets Gradio's refusal
+CHECK_SECONDS = 0.5  # for Ctrl-C, which Windows would not let through otherwise
+CHECKS_PER_CLEANING = 120
 
 
 def serve(classifier: Classifier, host: str, port: int, language: str) -> None:
@@ -38,20 +44,23 @@ def serve(classifier: Classifier, host: str, port: int, language: str) -> None:
     """
     check_port(host, port)
     _share_freed_memory()
-    with _temporary_folder() as folder:  # before Gradio is imported, which reads where it is
+    _leave_the_network_alone()
+    with temporary_folder() as folder, _stop_signal(folder) as stopped:
         gradio = optional("gradio", '"gradio>=6,<7"')
         page = build_page(gradio, classifier, language, draw_examples(folder / "examples"))
         page.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
-        with _stop_signal() as stopped:
-            launch(page, host, port)
-            print(f"open http://{host}:{port}/ in a browser; Ctrl-C ends it", flush=True)
-            number = _first(stopped)
-            page.close(verbose=False)
+        name = f"[{host}]" if ":" in host else host  # an address of IPv6
+        launch(page, name, port)
+        print(f"open http://{name}:{port}/ in a browser; Ctrl-C ends it", flush=True)
+        number = _first(stopped, folder)
+        page.close(verbose=False)
     raise Interrupted(number, "the page is closed")
 
 
 def launch(page: Any, host: str, port: int) -> None:
     """Start serving in the background."""
+    from starlette.middleware import Middleware  # of Gradio's own requirements
+
     try:
         page.launch(
             server_name=host,
@@ -63,9 +72,12 @@ def launch(page: Any, host: str, port: int) -> None:
             ssr_mode=False,
             footer_links=[],
             theme=_offline_theme(),
+            app_kwargs={"middleware": [Middleware(LimitedBody, most=MOST_BYTES)]},
         )
     except OSError as error:
         raise RunError(f"port {port} of {host} cannot be used ({error}); choose another --port") from error
+    except Exception as error:  # Gradio has no class for a server that does not answer it
+        raise RunError(f"the page cannot be served at {host}:{port} ({error})") from error
 
 
 def check_port(host: str, port: int) -> None:
@@ -102,28 +114,33 @@ def _share_freed_memory() -> None:
         ctypes.CDLL(None).mallopt(m_arena_max, 1)
 
 
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="paddle-cifar-demo-", ignore_cleanup_errors=True) as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-        yield Path(folder)
+def _leave_the_network_alone() -> None:
+    """No statistics for Gradio, and no proxy: it begins by asking for the page, which no proxy can reach."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        os.environ.pop(name, None)
+        os.environ.pop(name.upper(), None)
 
 
-def _first(came: queue.SimpleQueue[int]) -> int:
-    """The first signal. It wakes up now and then, or Windows would not let Ctrl-C through."""
-    while True:
+def _first(came: queue.SimpleQueue[int], folder: Path) -> int:
+    """The number of the first signal. Until it comes, old uploads are removed from ``folder``."""
+    own = set(folder.rglob("*"))  # examples, and what Gradio shows of them
+    for check in itertools.count(1):
         with suppress(queue.Empty):
-            return came.get(timeout=0.5)
+            return came.get(timeout=CHECK_SECONDS)
+        if check % CHECKS_PER_CLEANING == 0:
+            remove_old(folder, own)
+    raise AssertionError  # the count has no end
 
 
 @contextmanager
-def _stop_signal() -> Iterator[queue.SimpleQueue[int]]:
+def _stop_signal(folder: Path) -> Iterator[queue.SimpleQueue[int]]:
     """The number of the first Ctrl-C or SIGTERM is put into the queue; a second one leaves at once."""
     came: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def note(number: int, frame: FrameType | None) -> None:
         if not came.empty():
+            shutil.rmtree(folder, ignore_errors=True)
             os._exit(128 + number)
         came.put(number)
 

@@ -14,6 +14,7 @@ WORDS: dict[str, dict[str, str]] = {
         "seen": "What the network sees",
         "where": "What speaks for the first class",
         "refused": "This file cannot be used: it ",
+        "gone": "The picture has been removed from the server; give it again.",
         "first_frame": "Only the first frame is looked at.",
     },
     "zh": {
@@ -27,6 +28,7 @@ WORDS: dict[str, dict[str, str]] = {
         "seen": "网络看到的图像",
         "where": "支持首选答案的区域",
         "refused": "无法使用此文件：",
+        "gone": "图片已从服务器上删除，请重新上传。",
         "first_frame": "只看第一帧。",
     },
 }

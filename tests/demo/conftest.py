@@ -32,7 +32,10 @@ def served(run, tmp_path_factory):
     """The page in a process of its own, which each module ends."""
     if importlib.util.find_spec("gradio") is None:
         pytest.skip("Gradio is not installed")
-    page = Page(["--run", str(run)], tmp_path_factory.mktemp("temporary"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody answers there: the page has no use for it
+        patch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+        page = Page(["--run", str(run)], tmp_path_factory.mktemp("temporary"))
     yield page
     page.process.kill()
     page.process.wait()

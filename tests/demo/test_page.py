@@ -1,9 +1,12 @@
 """The web page: what it answers, what it refuses, and what it leaves behind. The page needs Gradio."""
 
+import asyncio
 import http.server
+import os
 import re
 import socket
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -19,9 +22,11 @@ from paddle_cifar import Classifier
 from paddle_cifar.cli import main
 from paddle_cifar.data.labels import FINE_NAMES
 from paddle_cifar.data.synthetic import make_synthetic
+from paddle_cifar.demo.folder import remove_old, temporary_folder
+from paddle_cifar.demo.limits import LimitedBody
 from paddle_cifar.demo.page import answer
 from paddle_cifar.demo.pictures import EXAMPLES, SHOWN, draw_examples
-from paddle_cifar.demo.server import check_port
+from paddle_cifar.demo.server import MOST_BYTES, check_port
 from paddle_cifar.demo.words import WORDS
 from paddle_cifar.errors import RunError, UsageError
 from paddle_cifar.prediction.images import read_image
@@ -54,6 +59,9 @@ def test_answer(run, photo, tmp_path):
     nothing, remark, *pictures = answer(classifier, str(tmp_path / "cat.png"), "en")
     assert nothing is None and pictures == [None, None]
     assert "not a picture" in remark and str(tmp_path) not in remark, "no folder of the server is shown"
+    for language in LANGUAGES:
+        gone = answer(classifier, str(tmp_path / "removed.png"), language)
+        assert gone == (None, WORDS[language]["gone"], None, None)
 
 
 def test_every_refusal_is_said_in_the_pages_language(tmp_path):
@@ -132,6 +140,71 @@ def test_a_file_that_is_too_large_is_refused(served):
     with pytest.raises(urllib.error.HTTPError) as error:
         served.upload(b"\0" * (34 * 2**20))
     assert error.value.code == 413
+
+
+def test_a_request_that_is_too_large_is_refused_whatever_is_in_it(served):
+    """A field is no file, so that Gradio would keep all of it in memory."""
+    edge = "edge"
+    head = f'--{edge}\r\nContent-Disposition: form-data; name="files"\r\n\r\n'.encode()
+    body = head + b"\0" * (100 * 2**20) + f"\r\n--{edge}--\r\n".encode()
+    content = {"Content-Type": f"multipart/form-data; boundary={edge}"}
+    before = served.megabytes()
+    for data in (body, iter([body[:MOST_BYTES], body[MOST_BYTES:]])):  # the second without its length
+        request = urllib.request.Request(served.address("upload"), data, content)
+        with pytest.raises((urllib.error.URLError, ConnectionError)):
+            urllib.request.urlopen(request, timeout=60)
+    assert served.megabytes() - before < 150
+
+
+def test_a_body_is_counted_as_it_comes():
+    """In parts, and with no length given: what follows after the last part that fits is a hang-up."""
+
+    def received(most, *parts):
+        messages = iter([{"type": "http.request", "body": part} for part in parts])
+        seen, sent = [], []
+
+        async def receive():
+            return next(messages)
+
+        async def send(message):
+            sent.append(message.get("status"))
+
+        async def app(scope, receive, send):
+            for _ in parts:
+                seen.append((await receive())["type"])
+
+        scope = {"type": "http", "headers": [(b"content-length", b"11")] if len(parts) == 1 else []}
+        asyncio.run(LimitedBody(app, most)(scope, receive, send))
+        return seen, sent
+
+    assert received(10, b"12345", b"12345", b"1") == (["http.request"] * 2 + ["http.disconnect"], [])
+    assert received(10, b"12345678901") == ([], [413, None])
+    assert received(11, b"12345678901") == (["http.request"], [])
+
+
+def test_old_files_are_removed_and_what_was_there_at_the_start_is_kept(tmp_path):
+    for name in ("examples/a.png", "b/upload.png", "broken-off", "new.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+        if name != "new.png":
+            os.utime(tmp_path / name, (time.time() - 700, time.time() - 700))
+    remove_old(tmp_path, {tmp_path / "examples/a.png"})
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["examples/a.png", "new.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed there")
+def test_the_files_of_a_page_that_was_killed_are_removed_by_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", "")
+    with temporary_folder() as running:
+        killed = tmp_path / "paddle-cifar-demo-killed"
+        killed.mkdir()
+        for name in (".lock", "upload.png"):
+            (killed / name).touch()
+        with temporary_folder() as second:
+            assert sorted(tmp_path.iterdir()) == sorted([running, second])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
