@@ -62,8 +62,8 @@ def refuse(command: str) -> None:
         raise UsageError(f"`{command}` runs in one process; start it without paddle.distributed.launch")
 
 
-def start() -> None:
-    """Meet the other processes; to be called once, after Paddle was imported.
+def start(device: str) -> None:
+    """Meet the other processes, to train on ``device`` (as ``--device``); once, after Paddle was imported.
 
     Raises RunError when they cannot be reached.
     """
@@ -76,6 +76,8 @@ def start() -> None:
     address = os.environ.get("PADDLE_CURRENT_ENDPOINT", "").rpartition(":")[0]
     if interface := interface_of(address):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
+    if device == "cpu":  # a GPU build would meet through NCCL, which carries nothing that lies on a CPU
+        os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
     _together(dist.init_parallel_env)
     # paddle.Model would wrap the network in DataParallel (see above); it counts processes by this variable.
     os.environ["PADDLE_TRAINERS_NUM"] = "1"

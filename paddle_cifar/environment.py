@@ -85,6 +85,8 @@ def import_paddle(threads: int = 0) -> ModuleType:
             set_threads(threads)
         help_mkl()
         os.environ.setdefault("GLOG_minloglevel", "2")
+        # From Ampere on Paddle multiplies float32 in TF32, 10 bits, which Muon's later rounds do not bear.
+        os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     import numpy.random  # noqa: F401  before paddle, see the module's docstring
 
     warnings.filterwarnings("ignore", module=r"paddle\..*", category=UserWarning)

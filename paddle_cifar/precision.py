@@ -45,9 +45,9 @@ def choose_arithmetic(
     return report.engine, report.precision, str(report)
 
 
-def amp_configs(precision: str) -> str | None:
+def amp_configs(precision: str) -> dict[str, Any] | None:
     """What ``paddle.Model.prepare`` is told. It knows float16 only; weights stay float32 in every mode."""
-    return "O1" if precision == "fp16" else None
+    return {"level": "O1", "custom_black_list": set(HEAD)} if precision == "fp16" else None
 
 
 def product_of(precision: str) -> Callable[..., paddle.Tensor]:

@@ -77,5 +77,7 @@ def ready(state: checkpoint.Checkpoint, config: TrainConfig, which: str) -> Trai
         print(f"warning: {note}", file=sys.stderr)
     network = build_network(config.model, config.stem)
     checkpoint.restore(state, network)
-    engine, precision, arithmetic = choose_arithmetic(network, device, config.engine, config.precision)
+    engine, precision, arithmetic = choose_arithmetic(
+        network, device, config.engine, config.precision, scaled_loss=not config.sam_rho
+    )
     return Trained(network, which, int(state.progress["epochs"]), engine, precision, arithmetic)

@@ -48,7 +48,7 @@ def train(
         RunError, UsageError: one line that says what is wrong.
     """
     started = time.perf_counter() if started is None else started
-    distributed.start()
+    distributed.start(config.device)
     run, config, resumed, finished = open_together(config, given or {})
     if finished:
         print(f"{run.path} is finished already; see {run.result}")

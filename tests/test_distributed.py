@@ -319,7 +319,7 @@ def test_other_commands_are_for_one_process(command):
 
 
 def test_with_one_process_nothing_is_sent():
-    distributed.start()
+    distributed.start("cpu")
     distributed.wait_for_all()
     distributed.give_up()
     assert distributed.total([1.5, 2]) == [1.5, 2] and shared.shared_figures() == []

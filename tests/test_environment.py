@@ -143,7 +143,25 @@ def test_precisions_a_cpu_does_not_have_are_refused():
         choose_arithmetic(layer, "cpu", "auto", "fp16")
     with pytest.raises(RunError, match="--precision bf16"):
         choose_arithmetic(layer, "cpu", "paddle", "bf16")
-    assert amp_configs("float32") is None and amp_configs("fp16") == "O1"
+    assert amp_configs("float32") is None
+
+
+def test_float16_training_keeps_the_head_in_float32(monkeypatch):
+    """As far as a machine without a GPU can show it: ``paddle.Model`` takes what it is told."""
+    import paddle
+
+    from paddle_cifar.precision import HEAD, amp_configs
+
+    monkeypatch.setattr(paddle, "is_compiled_with_cuda", lambda: True)
+    model = paddle.Model(paddle.nn.Linear(2, 2))
+    optimizer = paddle.optimizer.SGD(parameters=model.parameters())
+    model.prepare(optimizer, paddle.nn.CrossEntropyLoss(), amp_configs=amp_configs("fp16"))
+    assert model._adapter._amp_level == "O1"
+    assert set(model._adapter._amp_custom_lists["custom_black_list"]) == set(HEAD)
+
+
+def test_float32_is_no_tf32():
+    assert environment.os.environ["NVIDIA_TF32_OVERRIDE"] == "0"
 
 
 @pytest.mark.parametrize(

@@ -72,9 +72,9 @@ class SharedGradients:
                 if parameter.grad is None:
                     parameter.grad = gradient
                 else:
-                    parameter.grad.set_value(gradient)
+                    paddle.assign(gradient, parameter.grad)  # set_value of Paddle 2.6 goes by way of numpy
         for statistic, part in zip(statistics, parts[len(parameters) :], strict=True):
-            statistic.set_value(part.reshape(statistic.shape))
+            paddle.assign(part.reshape(statistic.shape), statistic)
 
 
 def untrained(network: nn.Layer) -> list[paddle.Tensor]:
