@@ -32,7 +32,11 @@ CASES: list[tuple[Callable[[], list[nn.Layer]], list[int]]] = [
 
 # (image, weight) of convolutions whose parts can be computed in several ways: a step on the cases above takes
 # the fastest ones and would check no others.
-CONVOLUTIONS = [((5, 16, 9, 7), (24, 16, 3, 3)), ((5, 16, 2, 2), (24, 16, 3, 3))]
+CONVOLUTIONS = [
+    ((5, 16, 9, 7), (24, 16, 3, 3)),
+    ((5, 16, 2, 2), (24, 16, 3, 3)),
+    ((3, 40, 7, 6), (48, 40, 3, 3)),
+]
 
 
 @functools.cache

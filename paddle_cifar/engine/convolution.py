@@ -7,7 +7,7 @@ from typing import Any
 import paddle
 from paddle.autograd import PyLayer
 
-from paddle_cifar.engine import dense, direct, im2col, transposed
+from paddle_cifar.engine import dense, direct, im2col, transposed, winograd
 from paddle_cifar.engine.fastest import Way, fastest
 from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
@@ -34,6 +34,10 @@ def ways(problem: Problem) -> dict[str, dict[str, Way]]:
     if dense.applies_to_maps(problem):
         found["forward"]["dense"] = dense.convolve
         found["gradient of image"]["dense"] = dense.image_gradient
+    if winograd.applies(problem):
+        found["forward"]["winograd"] = winograd.convolve
+        found["gradient of image"]["winograd"] = winograd.image_gradient
+        found["gradient of weight"]["winograd"] = winograd.weight_gradient
     return found
 
 

@@ -1,0 +1,125 @@
+"""The small matrices of Winograd's convolution (`winograd.py`), and how a map is cut into tiles.
+
+Toom and Cook's multiplication of polynomials, transposed to a correlation: for a kernel of 3 and m output
+pixels of one axis, both pixels and kernel are taken to m + 2 numbers, whose products are taken to the output.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import paddle
+
+from paddle_cifar.engine import dnnl
+from paddle_cifar.engine.primitive import cached
+from paddle_cifar.engine.tensors import BYTES, new_bytes, reorder
+
+TAPS = 3  # of the kernel, along each axis
+# Where the polynomials are evaluated, for each side of a tile's output; infinity comes last. Of the points
+# tried (0, then pairs from 1/2 to 2) these leave the least rounding in bf16.
+POINTS = {2: (0, 1, -1), 3: (0, 0.5, -1, 2), 4: (0, 0.75, -0.75, 1.5, -1.5)}
+
+
+class Axis(NamedTuple):
+    """The matrices of one axis, in float64."""
+
+    pixels: np.ndarray  # [n, n], of m + 2 = n pixels to their numbers
+    kernel: np.ndarray  # [n, 3]
+    output: np.ndarray  # [m, n], of numbers to pixels
+
+
+@cached
+def axis(side: int) -> Axis:
+    """For tiles that make so many pixels along it."""
+    count = side + TAPS - 1
+
+    def powers(most: int) -> np.ndarray:
+        infinity = [0.0] * (most - 1) + [1.0]
+        return np.array([[float(x) ** power for power in range(most)] for x in POINTS[side]] + [infinity])
+
+    pixels, kernel, output = np.linalg.inv(powers(count)).T, powers(TAPS), powers(side).T
+    # Numbers of even size round less; powers of two cost no bit.
+    seen = 2.0 ** np.round(np.log2(np.linalg.norm(pixels, axis=1)))
+    made = 2.0 ** np.round(np.log2(np.linalg.norm(output, axis=0)))
+    return Axis(pixels / seen[:, None], kernel * (seen * made)[:, None], output / made)
+
+
+class Tiling(NamedTuple):
+    """How a map is cut: the side of a tile's output, rows of tiles, and tiles in a row."""
+
+    side: int
+    down: int
+    along: int
+
+    @property
+    def numbers(self) -> int:
+        """Of a tile."""
+        return (self.side + TAPS - 1) ** 2
+
+
+@cached
+def tiling(height: int, width: int) -> Tiling:
+    """The one with the fewest numbers."""
+    every = (Tiling(side, -(-height // side), -(-width // side)) for side in POINTS)
+    return min(every, key=lambda tiles: tiles.down * tiles.along * tiles.numbers)
+
+
+class Strip(NamedTuple):
+    """A row of tiles: the pixel rows it sees and those it makes, and its constant matrices."""
+
+    seen: tuple[int, int]  # the first row, and how many
+    made: tuple[int, int]
+    pixels: paddle.Tensor  # [numbers * tiles, pixels seen]
+    output: paddle.Tensor  # [pixels made, numbers * tiles]
+    back: paddle.Tensor  # its transpose
+
+
+@cached
+def strips(height: int, width: int, element: int) -> tuple[Strip, ...]:
+    """Those of a map."""
+    side, down, along = tiling(height, width)[:3]
+    across = [_placed(side, along, width, tile) for tile in range(along)]
+    found = []
+    for number in range(down):
+        first, made_first = max(0, number * side - 1), number * side
+        into, out = _placed(side, down, height, number)
+        rows, made = np.flatnonzero(into.any(0)), min(side, height - made_first)
+        into, out = into[:, rows], out[made_first : made_first + made]
+        pixels = np.stack([np.einsum("ap,bq->abpq", into, x_into) for x_into, _ in across], axis=2)
+        output = np.stack([np.einsum("pa,qb->pqab", out, x_out) for _, x_out in across], axis=4)
+        pixels, output = pixels.reshape(-1, len(rows) * width), output.reshape(made * width, -1)
+        matrices = (_constant(each, element) for each in (pixels, output, output.T))
+        found.append(Strip((first, len(rows)), (made_first, made), *matrices))
+    return tuple(found)
+
+
+def _placed(side: int, count: int, size: int, tile: int) -> tuple[np.ndarray, np.ndarray]:
+    """One axis of one tile, in a map of so many pixels: [n, size] and [size, n]; the border is left out."""
+    matrices, start = axis(side), tile * side - 1
+    into, out = np.zeros((side + TAPS - 1, size)), np.zeros((size, side + TAPS - 1))
+    for tap in range(side + TAPS - 1):
+        if 0 <= start + tap < size:
+            into[:, start + tap] = matrices.pixels[:, tap]
+    for row in range(min(side, size - tile * side)):
+        out[tile * side + row] = matrices.output[row]
+    return into, out
+
+
+@cached
+def kernel_matrices(side: int, element: int) -> dict[str, paddle.Tensor]:
+    """[numbers, 9] from a kernel to its numbers, the same for one turned round, and [9, numbers] back."""
+    along = axis(side).kernel
+    both = np.einsum("ay,bx->abyx", along, along).reshape(-1, TAPS * TAPS)
+    return {
+        "plain": _constant(both, element),
+        "turned": _constant(both[:, ::-1], element),
+        "back": _constant(both.T, dnnl.FLOAT32),
+    }
+
+
+def _constant(values: np.ndarray, element: int) -> paddle.Tensor:
+    layout = dnnl.descriptor(values.shape, dnnl.FLOAT32)
+    tensor, result = paddle.to_tensor(values.astype(np.float32)), new_bytes(values.size * BYTES[element])
+    reorder(tensor.data_ptr(), layout, result.data_ptr(), dnnl.descriptor(values.shape, element))
+    return result

@@ -1,0 +1,104 @@
+"""Winograd's convolution against a plain one: its small matrices exactly, its results to rounding."""
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from paddle_cifar.engine import check, direct, dnnl, tiles, winograd
+from paddle_cifar.engine.convolution import ways
+from paddle_cifar.engine.problem import Geometry, Problem, rounded
+from paddle_cifar.engine.tensors import to_channels_first, to_channels_last
+from tests.engine.conftest import difference, train_step
+
+BORDER = Geometry(padding=(1, 1, 1, 1))
+# In bf16 one product of two numbers is rounded five times as far as one of two pixels.
+TOLERANCE = {dnnl.FLOAT32: 5e-6, dnnl.BF16: 0.025}
+MAPS = [(3, 3), (4, 4), (5, 7), (6, 6), (8, 8), (9, 3), (11, 10), (16, 16), (13, 16)]
+
+
+@pytest.mark.parametrize("side", tiles.POINTS)
+def test_numbers_of_pixels_times_numbers_of_a_kernel_are_their_correlation(side):
+    rng = np.random.default_rng(side)
+    pixels, kernel = rng.standard_normal(side + 2), rng.standard_normal(3)
+    axis = tiles.axis(side)
+    result = axis.output @ ((axis.pixels @ pixels) * (axis.kernel @ kernel))
+    np.testing.assert_allclose(result, np.correlate(pixels, kernel, "valid"), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "size, expected",
+    [
+        ((4, 4), (4, 1, 1)),
+        ((3, 3), (3, 1, 1)),
+        ((6, 6), (3, 2, 2)),
+        ((8, 16), (4, 2, 4)),
+        ((5, 5), (3, 2, 2)),
+    ],
+)
+def test_a_map_is_cut_into_the_tiles_with_the_fewest_numbers(size, expected):
+    assert tiles.tiling(*size)[:3] == expected
+
+
+@pytest.mark.usefixtures("needs_library")
+@pytest.mark.parametrize("element", TOLERANCE)
+@pytest.mark.parametrize("size", MAPS)
+def test_all_three_parts_agree_with_the_plain_convolution(size, element):
+    problem = Problem((3, 40, *size), (48, 40, 3, 3), BORDER, element, True)
+    assert all("winograd" in parts for parts in ways(problem).values())
+    image = to_channels_last(paddle.randn([3, 40, *size]), element)
+    gradient = to_channels_last(paddle.randn([3, 48, *size]), element)
+    weight, bias = rounded(problem, paddle.randn([48, 40, 3, 3])), paddle.randn([48])
+    pairs = [
+        tuple(way.convolve(problem, image, weight, bias) for way in (direct, winograd)),
+        tuple(way.image_gradient(problem, weight, gradient) for way in (direct, winograd)),
+        *zip(*(way.weight_gradient(problem, image, gradient) for way in (direct, winograd)), strict=True),
+    ]
+    for pair in pairs:
+        one, other = (
+            to_channels_first(each) if each.ndim == 4 and each.shape != [48, 40, 3, 3] else each
+            for each in pair
+        )
+        assert float((one - other).norm() / one.norm()) < TOLERANCE[element]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image": (3, 40, 2, 8)},
+        {"image": (3, 40, 17, 8)},
+        {"image": (3, 24, 8, 8), "weight": (48, 24, 3, 3)},
+        {"weight": (48, 40, 5, 5)},
+        {"geometry": Geometry((2, 2), (1, 1, 1, 1))},
+        {"geometry": Geometry(padding=(0, 0, 0, 0))},
+        {"geometry": Geometry(padding=(2, 2, 2, 2), dilation=(2, 2))},
+    ],
+)
+def test_others_are_left_to_other_ways(change):
+    plain = {"image": (3, 40, 8, 8), "weight": (48, 40, 3, 3), "geometry": BORDER}
+    make = lambda **fields: Problem(**fields, element=dnnl.FLOAT32, bias=False)  # noqa: E731
+    assert winograd.applies(make(**plain))
+    assert not winograd.applies(make(**{**plain, **change}))
+
+
+@pytest.mark.usefixtures("needs_library")
+def test_a_network_that_is_computed_so_trains_like_paddle(monkeypatch):
+    """With no other way left, two convolutions and what is between them."""
+    from paddle_cifar.engine import convolution
+
+    used = []
+
+    def only(problem):
+        used.append(problem)
+        return {
+            "forward": {"winograd": winograd.convolve},
+            "gradient of image": {"winograd": winograd.image_gradient},
+            "gradient of weight": {"winograd": winograd.weight_gradient},
+        }
+
+    network = nn.Sequential(nn.Conv2D(32, 40, 3, padding=1), nn.Silu(), nn.Conv2D(40, 32, 3, padding=1))
+    image = paddle.randn([4, 32, 10, 7])
+    theirs = train_step(network, image, "paddle")
+    assert check.failure("float32") is None  # looked at now, with all ways; the answer is kept
+    monkeypatch.setattr(convolution, "ways", only)
+    assert difference(train_step(network, image, "onednn"), theirs) < 1e-4 and len(used) == 6
