@@ -7,7 +7,7 @@ from typing import Any
 import paddle
 from paddle.autograd import PyLayer
 
-from paddle_cifar.engine import dense, direct, im2col, transposed, winograd
+from paddle_cifar.engine import dense, direct, dnnl, im2col, transposed, winograd
 from paddle_cifar.engine.fastest import Way, fastest
 from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
@@ -69,6 +69,16 @@ class Convolution(PyLayer):
             of_weight, of_bias = _fastest("gradient of weight", problem, image, gradient)
         gradients = [of_image, of_weight if wants_weight else None]
         return (*gradients, of_bias if wants_bias else None) if problem.bias else tuple(gradients)
+
+
+def without_gradients(
+    problem: Problem, image: paddle.Tensor, weight: paddle.Tensor, bias: Any
+) -> paddle.Tensor:
+    """The result alone; ``weight`` is Paddle's own. In bf16 by no way that rounds more than bf16 has to."""
+    found = dict(ways(problem)["forward"])
+    if problem.element == dnnl.BF16:
+        found.pop("winograd", None)
+    return fastest("result", problem, found, image, rounded(problem, weight), bias, sample=_sample)
 
 
 def _fastest(part: str, problem: Problem, *arguments: Any) -> Any:

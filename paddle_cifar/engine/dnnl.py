@@ -30,6 +30,7 @@ TRAINING, INFERENCE, BACKWARD = 64, 96, 128
 # What a pointer handed to a primitive is to it.
 SRC, SRC_1, DST, WEIGHTS, BIAS, MEAN, VARIANCE, SCALE, SHIFT, WORKSPACE = 1, 2, 17, 33, 41, 49, 50, 51, 52, 64
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS, DIFF_SCALE, DIFF_SHIFT = 129, 145, 161, 169, 255, 256
+ADDED = 1 << 15 | SRC_1  # what an operation adds to its result, as second source of its first post-operation
 QUERY_IMPLEMENTATION, QUERY_ARGUMENT = 8, 255
 
 CONVOLUTION = 1

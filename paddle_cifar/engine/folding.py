@@ -14,18 +14,15 @@ from dataclasses import dataclass, replace
 import paddle
 from paddle import nn
 
-from paddle_cifar.engine import dnnl
+from paddle_cifar.engine import dnnl, winograd
 from paddle_cifar.engine.activation import Activation
-from paddle_cifar.engine.convolution import Convolution
+from paddle_cifar.engine.convolution import without_gradients
 from paddle_cifar.engine.elementwise import ActivationFunction, Addition
 from paddle_cifar.engine.fastest import fastest
 from paddle_cifar.engine.normalization import BatchNormalization
 from paddle_cifar.engine.primitive import Primitive, cached, post_operations, same_layout
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import element_type, image_shape, new_image, packed
-
-# What the tensor that is added is to the primitive: second source of its first post-operation.
-ADDED = 1 << 15 | dnnl.SRC_1
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +61,10 @@ class Waiting:
         weight = tuple(self.layer.weight.shape)
         problem = Problem(image_shape(image), weight, self.geometry, element_type(image), biased)
         what = f"evaluation{', norm' * bool(self.norm)}{', added' * (added is not None)}{', relu' * relu}"
-        return fastest(what, problem, {"folded": _at_once, "apart": _apart}, self, image, added, relu)
+        ways = {"folded": _at_once, "apart": _apart}
+        if problem.element == dnnl.FLOAT32 and winograd.applies(problem):
+            ways["winograd"] = _by_winograd
+        return fastest(what, problem, ways, self, image, added, relu)
 
 
 def waiting(layer: nn.Conv2D, geometry: Geometry, image: Activation) -> Activation:
@@ -126,9 +126,17 @@ def _at_once(
     if bias is not None:
         pointers[dnnl.BIAS] = bias.data_ptr()
     if added is not None:
-        pointers[ADDED] = added.data_ptr()
+        pointers[dnnl.ADDED] = added.data_ptr()
     primitive.run(pointers)
     return result
+
+
+def _by_winograd(
+    problem: Problem, waiting: Waiting, image: paddle.Tensor, added: paddle.Tensor | None, relu: bool
+) -> paddle.Tensor:
+    """The same, where the sums that end a convolution are made."""
+    weights, bias = _weights(problem, waiting, problem.channels_last_weight(problem.element))
+    return winograd.convolve(problem, image, weights, bias, added=added, relu=relu)
 
 
 def _apart(
@@ -136,7 +144,8 @@ def _apart(
 ) -> paddle.Tensor:
     """One after the other: faster where oneDNN has no good code for all at once."""
     layer, norm = waiting.layer, waiting.norm
-    result = Convolution.apply(image, layer.weight, layer.bias, problem.geometry)
+    plain = Problem(problem.image, problem.weight, problem.geometry, problem.element, layer.bias is not None)
+    result = without_gradients(plain, image, layer.weight, layer.bias)
     if norm is not None:
         numbers = (norm.scale, norm.shift, norm.mean, norm.variance, norm.epsilon)
         result = BatchNormalization.apply(result, *numbers, True, relu and added is None, False)

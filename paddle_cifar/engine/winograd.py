@@ -8,7 +8,7 @@ a tile has one product of (images, channels) by (channels, filters). Rows of til
 so that what lies between the products stays in the cache.
 
 The price is rounding: in bf16 the result is off by 1.5 % of its size, five times as far as a plain
-convolution in bf16, in float32 by 1e-6. Evaluation computes plain convolutions (`folding.py`).
+convolution in bf16, in float32 by 1e-6. So it trains in both, but evaluates in float32 only.
 """
 
 from __future__ import annotations
@@ -51,15 +51,19 @@ def _to_numbers(image: Shape, pixels: int, rows: int, element: int) -> Primitive
 
 
 @cached
-def _to_pixels(image: Shape, pixels: int, rows: int, element: int, bias: bool) -> Primitive:
+def _to_pixels(
+    image: Shape, pixels: int, rows: int, element: int, bias: bool, added: bool, relu: bool
+) -> Primitive:
     """A constant matrix times [numbers * tiles, N, C]: so many pixels of every image, [N, pixels, C]."""
     batch, channels, height, width = image
+    made = dnnl.descriptor((batch, pixels, channels), element, (height * width * channels, channels, 1))
     return Primitive(
         "matmul",
         dnnl.descriptor((1, pixels, rows), element),
         dnnl.descriptor((batch, rows, channels), element, (channels, batch * channels, 1)),
         dnnl.descriptor((1, 1, channels), dnnl.FLOAT32) if bias else None,
-        dnnl.descriptor((batch, pixels, channels), element, (height * width * channels, channels, 1)),
+        made,
+        attributes=post_operations(*[(dnnl.RELU, 0.0)] * relu, added=made if added else None),
     )
 
 
@@ -113,9 +117,10 @@ def _product(numbers: int, rows: int, filters: int, depth: int, element: int, ad
     )
 
 
-def _multiply(primitive: Primitive, left: int, right: int, result: int, bias: Any = None) -> None:
-    pointers = {dnnl.SRC: left, dnnl.WEIGHTS: right, dnnl.DST: result}
-    primitive.run(pointers if bias is None else {**pointers, dnnl.BIAS: bias.data_ptr()})
+def _multiply(
+    primitive: Primitive, left: int, right: int, result: int, along: dict[int, int] | None = None
+) -> None:
+    primitive.run({dnnl.SRC: left, dnnl.WEIGHTS: right, dnnl.DST: result, **(along or {})})
 
 
 def _sums(
@@ -131,9 +136,18 @@ def _sums(
 
 
 def convolve(
-    problem: Problem, image: paddle.Tensor, weight: paddle.Tensor, bias: Any, turned: bool = False
+    problem: Problem,
+    image: paddle.Tensor,
+    weight: paddle.Tensor,
+    bias: Any,
+    turned: bool = False,
+    added: paddle.Tensor | None = None,
+    relu: bool = False,
 ) -> paddle.Tensor:
-    """`weight` is `rounded`. `turned`: of the output's gradient, with the kernels turned round."""
+    """`weight` is `rounded`. `turned`: of the output's gradient, with the kernels turned round.
+
+    The result takes along, where asked, an addition and then ReLU.
+    """
     element, size, (filters, depth) = problem.element, BYTES[problem.element], problem.weight[:2]
     inputs, outputs = (filters, depth) if turned else (depth, filters)
     batch, _, height, width = problem.image
@@ -150,9 +164,14 @@ def convolve(
         _sums(strip.pixels, image, strip.seen, seen, element)
         _multiply(times, seen.data_ptr(), kernels.data_ptr(), made.data_ptr())
         first, count = strip.made
-        to_pixels = _to_pixels(image_shape(result), count * width, rows, element, bias is not None)
-        target = result.data_ptr() + first * width * outputs * size
-        _multiply(to_pixels, strip.output.data_ptr(), made.data_ptr(), target, bias)
+        place = first * width * outputs * size
+        along = {} if bias is None else {dnnl.BIAS: bias.data_ptr()}
+        if added is not None:
+            along[dnnl.ADDED] = added.data_ptr() + place
+        to_pixels = _to_pixels(
+            *(image_shape(result), count * width, rows, element), bias is not None, added is not None, relu
+        )
+        _multiply(to_pixels, strip.output.data_ptr(), made.data_ptr(), result.data_ptr() + place, along)
     return result
 
 

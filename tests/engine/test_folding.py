@@ -83,6 +83,41 @@ def test_networks(model):
     assert difference <= 1e-5 * np.abs(expected.numpy()).max()
 
 
+def test_winograds_way_takes_along_the_same(monkeypatch):
+    used = []
+
+    def prefer(what, problem, ways, *given):
+        used.append((what, "winograd" in ways))
+        return ways.get("winograd", ways["folded"])(problem, *given)
+
+    monkeypatch.setattr(folding, "fastest", prefer)
+    network = with_statistics(build_network("resnet18"))
+    expected, found = both(network, paddle.randn([2, 3, 32, 32]))
+    difference = np.abs(found.numpy() - expected.numpy()).max()
+    assert difference <= 1e-5 * np.abs(expected.numpy()).max()
+    by_winograd = {what for what, possible in used if possible}
+    assert by_winograd == {"evaluation, norm, relu", "evaluation, norm, added, relu"}
+
+
+def test_in_bf16_evaluation_rounds_no_more_than_it_has_to(monkeypatch):
+    from paddle_cifar.engine import convolution
+
+    seen = []
+
+    def look(what, problem, ways, *given, **options):
+        seen.append(set(ways))
+        return ways["apart" if "apart" in ways else "direct"](problem, *given)
+
+    network = with_statistics(build_network("resnet18"))
+    apply_engine(network, "onednn", "bf16")
+    monkeypatch.setattr(folding, "fastest", look)
+    monkeypatch.setattr(convolution, "fastest", look)
+    with paddle.no_grad():
+        network(paddle.randn([2, 3, 32, 32]))
+    assert network._engine.working and len(seen) == 40
+    assert not any("winograd" in ways for ways in seen)
+
+
 def counted(monkeypatch):
     """The convolutions that are computed from here on: whether each takes along (norm, addition, ReLU)."""
     seen, at_once = [], folding._at_once
