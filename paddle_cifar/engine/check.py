@@ -10,7 +10,7 @@ from collections.abc import Callable
 import paddle
 from paddle import nn
 
-from paddle_cifar.engine import dnnl
+from paddle_cifar.engine import dnnl, winograd
 from paddle_cifar.engine.convolution import ways
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.products import product
@@ -36,6 +36,7 @@ CONVOLUTIONS = [
     ((5, 16, 9, 7), (24, 16, 3, 3)),
     ((5, 16, 2, 2), (24, 16, 3, 3)),
     ((3, 40, 7, 6), (48, 40, 3, 3)),
+    ((3, 40, 6, 6), (48, 40, 3, 3)),
 ]
 
 
@@ -93,6 +94,11 @@ def _differences_of_ways(image_shape: Shape, weight_shape: Shape, element: int) 
         for way in ways(problem)[part].values():
             with contextlib.suppress(dnnl.DnnlError):  # no code for this shape: it will not be chosen
                 differences.append(_relative(compute(way), expected))
+    if winograd.applies_in_evaluation(problem):
+        bias = paddle.randn(weight_shape[:1])
+        expected = nn.functional.relu(output + bias.reshape([-1, 1, 1]) + slope)
+        found = winograd.convolve(problem, x, packed, bias, added=y, relu=True)
+        differences.append(_relative(to_channels_first(found), expected))
     return differences
 
 

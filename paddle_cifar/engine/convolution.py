@@ -7,7 +7,7 @@ from typing import Any
 import paddle
 from paddle.autograd import PyLayer
 
-from paddle_cifar.engine import dense, direct, dnnl, im2col, transposed, winograd
+from paddle_cifar.engine import dense, direct, im2col, transposed, winograd
 from paddle_cifar.engine.fastest import Way, fastest
 from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
@@ -74,11 +74,11 @@ class Convolution(PyLayer):
 def without_gradients(
     problem: Problem, image: paddle.Tensor, weight: paddle.Tensor, bias: Any
 ) -> paddle.Tensor:
-    """The result alone; ``weight`` is Paddle's own. In bf16 by no way that rounds more than bf16 has to."""
-    found = dict(ways(problem)["forward"])
-    if problem.element == dnnl.BF16:
-        found.pop("winograd", None)
-    return fastest("result", problem, found, image, rounded(problem, weight), bias, sample=_sample)
+    """The result alone; ``weight`` is Paddle's own."""
+    found, part = ways(problem)["forward"], "forward"
+    if "winograd" in found and not winograd.applies_in_evaluation(problem):
+        found, part = {name: way for name, way in found.items() if name != "winograd"}, "result"
+    return fastest(part, problem, found, image, rounded(problem, weight), bias, sample=_sample)
 
 
 def _fastest(part: str, problem: Problem, *arguments: Any) -> Any:

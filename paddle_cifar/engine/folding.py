@@ -62,7 +62,7 @@ class Waiting:
         problem = Problem(image_shape(image), weight, self.geometry, element_type(image), biased)
         what = f"evaluation{', norm' * bool(self.norm)}{', added' * (added is not None)}{', relu' * relu}"
         ways = {"folded": _at_once, "apart": _apart}
-        if problem.element == dnnl.FLOAT32 and winograd.applies(problem):
+        if winograd.applies_in_evaluation(problem):
             ways["winograd"] = _by_winograd
         return fastest(what, problem, ways, self, image, added, relu)
 
@@ -134,9 +134,9 @@ def _at_once(
 def _by_winograd(
     problem: Problem, waiting: Waiting, image: paddle.Tensor, added: paddle.Tensor | None, relu: bool
 ) -> paddle.Tensor:
-    """The same, where the sums that end a convolution are made."""
-    weights, bias = _weights(problem, waiting, problem.channels_last_weight(problem.element))
-    return winograd.convolve(problem, image, weights, bias, added=added, relu=relu)
+    """The same, where the sums that end a convolution are made. For whole batches: keeps no weights."""
+    weight, bias = _folded(waiting)
+    return winograd.convolve(problem, image, rounded(problem, weight), bias, added=added, relu=relu)
 
 
 def _apart(
@@ -156,6 +156,12 @@ def _apart(
     return result
 
 
+def _folded(waiting: Waiting) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+    """Weight and bias with the norm, if there is one, multiplied in."""
+    layer, norm = waiting.layer, waiting.norm
+    return (layer.weight, layer.bias) if norm is None else norm.fold(layer.weight, layer.bias)
+
+
 def _weights(
     problem: Problem, waiting: Waiting, want: c_void_p
 ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
@@ -165,7 +171,7 @@ def _weights(
     for of, layout, weights, bias in kept or ():
         if of is (norm and norm.mean) and same_layout(layout, want):
             return weights, bias
-    weight, bias = (layer.weight, layer.bias) if norm is None else norm.fold(layer.weight, layer.bias)
+    weight, bias = _folded(waiting)
     weights = packed(rounded(problem, weight), problem.channels_last_weight(problem.element), want)
     if kept is not None:
         kept.append((norm and norm.mean, want, weights, bias))

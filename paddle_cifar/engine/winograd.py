@@ -1,14 +1,15 @@
-"""3x3 convolution with a third of the products: Winograd's minimal filtering on tiles of up to 4x4 pixels.
+"""3x3 convolution with a quarter to a half of the products: Winograd's minimal filtering, on small tiles.
 
 Lavin and Gray 2015, arXiv:1509.09308. A tile of m x m output pixels sees (m + 2) x (m + 2) input pixels.
 Both they and the kernel are taken to as many numbers a channel by weighted sums; one product of these is left
 where the convolution has nine for each output pixel; and those pixels are weighted sums of the results. All
 of it is matrix products: the sums of a row of tiles are one constant matrix (`tiles.py`), and every number of
-a tile has one product of (images, channels) by (channels, filters). Rows of tiles come one after the other,
-so that what lies between the products stays in the cache.
+a tile has one product of (images, channels) by (channels, filters). Rows of tiles come one after the other:
+what lies between the products is up to four times as large as the images.
 
 The price is rounding: in bf16 the result is off by 1.5 % of its size, five times as far as a plain
-convolution in bf16, in float32 by 1e-6. So it trains in both, but evaluates in float32 only.
+convolution in bf16, in float32 by 1e-6. So networks train with it in both, and are evaluated with it in
+float32 only. And a pixel that is not finite spoils the rows of its tile, not just its neighbours.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from paddle_cifar.engine import dnnl
 from paddle_cifar.engine.im2col import bias_gradient
 from paddle_cifar.engine.primitive import Primitive, cached, post_operations
 from paddle_cifar.engine.problem import Geometry, Problem, unrounded
-from paddle_cifar.engine.tensors import BYTES, Shape, image_shape, new_bytes, new_image, new_vector
+from paddle_cifar.engine.tensors import BYTES, image_shape, new_bytes, new_image, new_vector
 from paddle_cifar.engine.tiles import TAPS, kernel_matrices, strips, tiling
 
 FEWEST_CHANNELS = 32  # of image and output: below, the sums cost more than the products they save
-NARROWEST, WIDEST = 3, 16  # pixels: dense.py is for less; beyond, so is the matrix of a row of tiles
+NARROWEST, WIDEST = 3, 16  # pixels: below, a tile is mostly border; beyond, a row's matrix gets too large
 
 
 @cached
@@ -37,8 +38,13 @@ def applies(problem: Problem) -> bool:
     return plain and enough and min(sides) >= NARROWEST and max(sides) <= WIDEST
 
 
+def applies_in_evaluation(problem: Problem) -> bool:
+    """Where what is computed is the answer: not in bf16, where this rounds more than it has to."""
+    return problem.element == dnnl.FLOAT32 and applies(problem)
+
+
 @cached
-def _to_numbers(image: Shape, pixels: int, rows: int, element: int) -> Primitive:
+def _to_numbers(image: tuple[int, ...], pixels: int, rows: int, element: int) -> Primitive:
     """A constant matrix times so many pixels of every image, [N, pixels, C]: [numbers * tiles, N, C]."""
     batch, channels, height, width = image
     return Primitive(
@@ -52,7 +58,7 @@ def _to_numbers(image: Shape, pixels: int, rows: int, element: int) -> Primitive
 
 @cached
 def _to_pixels(
-    image: Shape, pixels: int, rows: int, element: int, bias: bool, added: bool, relu: bool
+    image: tuple[int, ...], pixels: int, rows: int, element: int, bias: bool, added: bool, relu: bool
 ) -> Primitive:
     """A constant matrix times [numbers * tiles, N, C]: so many pixels of every image, [N, pixels, C]."""
     batch, channels, height, width = image
@@ -64,30 +70,6 @@ def _to_pixels(
         dnnl.descriptor((1, 1, channels), dnnl.FLOAT32) if bias else None,
         made,
         attributes=post_operations(*[(dnnl.RELU, 0.0)] * relu, added=made if added else None),
-    )
-
-
-@cached
-def _to_kernels(filters: int, depth: int, numbers: int, element: int) -> Primitive:
-    """A constant matrix times the weight [out, 9, in]: [numbers, out, in]."""
-    return Primitive(
-        "matmul",
-        dnnl.descriptor((1, numbers, TAPS * TAPS), element),
-        dnnl.descriptor((filters, TAPS * TAPS, depth), element),
-        None,
-        dnnl.descriptor((filters, numbers, depth), element, (depth, filters * depth, 1)),
-    )
-
-
-@cached
-def _from_kernels(filters: int, depth: int, numbers: int) -> Primitive:
-    """A constant matrix times [numbers, out, in]: [out, 9, in], in float32."""
-    return Primitive(
-        "matmul",
-        dnnl.descriptor((1, TAPS * TAPS, numbers), dnnl.FLOAT32),
-        dnnl.descriptor((filters, numbers, depth), dnnl.FLOAT32, (depth, filters * depth, 1)),
-        None,
-        dnnl.descriptor((filters, TAPS * TAPS, depth), dnnl.FLOAT32),
     )
 
 
@@ -118,9 +100,9 @@ def _product(numbers: int, rows: int, filters: int, depth: int, element: int, ad
 
 
 def _multiply(
-    primitive: Primitive, left: int, right: int, result: int, along: dict[int, int] | None = None
+    primitive: Primitive, left: int, right: int, result: int, more: dict[int, int] | None = None
 ) -> None:
-    primitive.run({dnnl.SRC: left, dnnl.WEIGHTS: right, dnnl.DST: result, **(along or {})})
+    primitive.run({dnnl.SRC: left, dnnl.WEIGHTS: right, dnnl.DST: result, **(more or {})})
 
 
 def _sums(
@@ -151,11 +133,12 @@ def convolve(
     element, size, (filters, depth) = problem.element, BYTES[problem.element], problem.weight[:2]
     inputs, outputs = (filters, depth) if turned else (depth, filters)
     batch, _, height, width = problem.image
-    result = new_image((batch, outputs, height, width), element)
+    result = new_image(problem.image if turned else problem.output, element)
     tiles = tiling(height, width)
     kernels = new_bytes(tiles.numbers * filters * depth * size)
     matrix = kernel_matrices(tiles.side, element)["turned" if turned else "plain"]
-    to_kernels = _to_kernels(filters, depth, tiles.numbers, element)
+    # The weight, [out, 9, in], is as good as a batch of images.
+    to_kernels = _to_numbers(problem.weight, TAPS * TAPS, tiles.numbers, element)
     _multiply(to_kernels, matrix.data_ptr(), weight.data_ptr(), kernels.data_ptr())
     times = _times(tiles.numbers, tiles.along * batch, inputs, outputs, element, turned)
     rows = tiles.numbers * tiles.along
@@ -165,13 +148,13 @@ def convolve(
         _multiply(times, seen.data_ptr(), kernels.data_ptr(), made.data_ptr())
         first, count = strip.made
         place = first * width * outputs * size
-        along = {} if bias is None else {dnnl.BIAS: bias.data_ptr()}
+        more = {} if bias is None else {dnnl.BIAS: bias.data_ptr()}
         if added is not None:
-            along[dnnl.ADDED] = added.data_ptr() + place
+            more[dnnl.ADDED] = added.data_ptr() + place
         to_pixels = _to_pixels(
             *(image_shape(result), count * width, rows, element), bias is not None, added is not None, relu
         )
-        _multiply(to_pixels, strip.output.data_ptr(), made.data_ptr(), result.data_ptr() + place, along)
+        _multiply(to_pixels, strip.output.data_ptr(), made.data_ptr(), result.data_ptr() + place, more)
     return result
 
 
@@ -197,6 +180,6 @@ def weight_gradient(
         _multiply(product, made.data_ptr(), seen.data_ptr(), sums.data_ptr())
     raw = new_vector(filters * TAPS * TAPS * depth)
     matrix = kernel_matrices(tiles.side, element)["back"]
-    from_kernels = _from_kernels(filters, depth, tiles.numbers)
+    from_kernels = _to_pixels(problem.weight, TAPS * TAPS, tiles.numbers, dnnl.FLOAT32, False, False, False)
     _multiply(from_kernels, matrix.data_ptr(), sums.data_ptr(), raw.data_ptr())
     return unrounded(problem, raw), bias_gradient(problem, gradient) if problem.bias else None

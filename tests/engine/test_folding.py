@@ -109,13 +109,29 @@ def test_in_bf16_evaluation_rounds_no_more_than_it_has_to(monkeypatch):
         return ways["apart" if "apart" in ways else "direct"](problem, *given)
 
     network = with_statistics(build_network("resnet18"))
-    apply_engine(network, "onednn", "bf16")
+    if apply_engine(network, "onednn", "bf16").precision != "bf16":
+        pytest.skip("a processor without bf16")
     monkeypatch.setattr(folding, "fastest", look)
     monkeypatch.setattr(convolution, "fastest", look)
     with paddle.no_grad():
         network(paddle.randn([2, 3, 32, 32]))
     assert network._engine.working and len(seen) == 40
     assert not any("winograd" in ways for ways in seen)
+
+
+def test_trying_winograds_way_keeps_no_weights_that_nobody_needs(monkeypatch):
+    def try_all(what, problem, ways, *given):
+        results = {name: way(problem, *given) for name, way in ways.items()}
+        return results["folded"]
+
+    monkeypatch.setattr(folding, "fastest", try_all)
+    network = nn.Sequential(nn.Conv2D(32, 32, 3, padding=1))
+    network.eval()
+    apply_engine(network, "onednn", "float32")
+    folding.keep(network)
+    with paddle.no_grad():
+        network(paddle.randn([2, 32, 8, 8]))
+    assert len(network[0].__dict__["_kept"]) == 1
 
 
 def counted(monkeypatch):

@@ -13,7 +13,7 @@ from paddle.vision import models
 
 from paddle_cifar.data.load import load_archive
 from paddle_cifar.data.loader import BatchLoader
-from paddle_cifar.engine import apply_engine
+from paddle_cifar.engine import apply_engine, convolution, winograd
 from paddle_cifar.models import build_network
 from tests.engine.conftest import difference, train_step
 
@@ -50,8 +50,11 @@ def test_gradients_with_relu_agree_with_paddle():
     assert min(differences) < 1e-4
 
 
-def test_bf16_is_as_close_to_float64_as_that_of_pytorch():
+def test_plain_convolutions_in_bf16_are_as_close_to_float64_as_those_of_pytorch(monkeypatch):
+    """Winograd's round five times as far, and are measured in test_winograd.py."""
     torch = pytest.importorskip("torch")
+    monkeypatch.setattr(winograd, "applies", lambda problem: False)
+    convolution.ways.cache_clear()
     plan = [(3, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2)]
     ours, theirs = [], []
     for inside, outside, stride in plan:
@@ -102,6 +105,7 @@ def test_bf16_is_as_close_to_float64_as_that_of_pytorch():
             )
     medians = {who: np.median(values) for who, values in errors.items()}
     print(f"relative error of bf16 gradients against float64: {medians}")
+    convolution.ways.cache_clear()
     assert medians["engine"] < 1.1 * medians["pytorch"]
 
 
@@ -111,7 +115,8 @@ def archive():
     return load_archive("cifar100", path) if path else load_archive("synthetic")
 
 
-def test_300_steps_of_training_follow_paddle():
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_300_steps_of_training_follow_paddle(precision):
     """Rounding grows tenfold with every step at first, so means of 30 losses are compared."""
     data = archive().train
     images, labels = data.images[: 300 * 32], data.fine_labels[: 300 * 32]
@@ -120,7 +125,8 @@ def test_300_steps_of_training_follow_paddle():
     for engine in ("paddle", "onednn"):
         paddle.seed(0)
         network = models.resnet18(num_classes=100)
-        assert apply_engine(network, engine, "float32").engine == engine
+        wanted = precision if engine == "onednn" else "float32"
+        assert apply_engine(network, engine, wanted).engine == engine
         optimizer = paddle.optimizer.Momentum(0.005, parameters=network.parameters(), weight_decay=5e-4)
         loader.set_epoch(0)
         losses = []
@@ -131,7 +137,9 @@ def test_300_steps_of_training_follow_paddle():
             optimizer.clear_grad()
             losses.append(float(loss))
         curves[engine] = np.array(losses)
-    np.testing.assert_allclose(curves["onednn"][0], curves["paddle"][0], rtol=1e-5)
+    np.testing.assert_allclose(
+        curves["onednn"][0], curves["paddle"][0], rtol=1e-5 if precision == "float32" else 0.02
+    )
     means = {engine: curve.reshape(10, 30).mean(axis=1) for engine, curve in curves.items()}
     print(means)
     assert means["paddle"][-1] < 0.85 * means["paddle"][0]  # something was learnt
