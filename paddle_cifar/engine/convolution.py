@@ -13,7 +13,7 @@ from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import alias, element_type, image_shape
 
-SAMPLE_IMAGES = 256
+SAMPLE_IMAGES = 128
 
 
 @cached
