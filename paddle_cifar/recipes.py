@@ -25,7 +25,7 @@ def default() -> TrainConfig:
     """
     return TrainConfig(
         recipe="default",
-        sizes="16:0.6,24:0.2,32:0.2",
+        sizes="16:0.65,24:0.15,32:0.2",
         augment="crop,alternating_flip",
         batch_size=512,
         optimizer="muon",
