@@ -26,16 +26,20 @@ from paddle_cifar.engine.tensors import BYTES, image_shape, new_bytes, new_image
 from paddle_cifar.engine.tiles import TAPS, kernel_matrices, strips, tiling
 
 FEWEST_CHANNELS = 32  # of image and output: below, the sums cost more than the products they save
+FEWEST_TILES = 32  # of the whole batch: below, most of the work, and of the memory, is the kernels' numbers
 NARROWEST, WIDEST = 3, 16  # pixels: below, a tile is mostly border; beyond, a row's matrix gets too large
 
 
 @cached
 def applies(problem: Problem) -> bool:
-    """3x3 kernels that walk pixel by pixel over a small map with a border of one, and enough channels."""
+    """3x3 kernels that walk pixel by pixel over small maps with a border of one, and enough to do."""
     plain = problem.geometry == Geometry(padding=(1, 1, 1, 1)) and problem.weight[2:] == (TAPS, TAPS)
-    sides = problem.image[2:]
-    enough = min(problem.image[1], problem.weight[0]) >= FEWEST_CHANNELS
-    return plain and enough and min(sides) >= NARROWEST and max(sides) <= WIDEST
+    batch, channels, *sides = problem.image
+    if not plain or min(sides) < NARROWEST or max(sides) > WIDEST:
+        return False
+    tiles = tiling(*sides)
+    enough = min(channels, problem.weight[0]) >= FEWEST_CHANNELS
+    return enough and batch * tiles.down * tiles.along >= FEWEST_TILES
 
 
 def applies_in_evaluation(problem: Problem) -> bool:
