@@ -17,7 +17,7 @@ def default() -> TrainConfig:
     direction of a kernel by the same amount. With decay 0.8 a kernel settles where
     its norm and the step balance: the initial weights are scaled to be there from the
     start, and a step is then some 13 % of the weights, large enough that the images are not
-    learnt by heart. Head and norms take SGD at 0.2. Twelve epochs see 16x16 images, four
+    learnt by heart. Head and norms take SGD at 0.2. Thirteen epochs see 16x16 images, three
     24x24 (progressive resizing: Howard 2018, https://dawn.cs.stanford.edu/benchmark).
     76.0 % (mean of two seeds) in 80 minutes on two cores without AMX; 76.7 % with mirrored views.
 
@@ -102,7 +102,8 @@ def speedrun() -> TrainConfig:
 
     Settings after Keller Jordan's airbench94_muon (https://github.com/KellerJordan/cifar10-airbench):
     kernels of constant norm that every step turns by up to 0.2. The head and the norms have rates
-    of their own: 0.2 and 80, on mean losses. Means of three seeds; 74.1 % with mirrored views.
+    of their own: 0.2 and 80, on mean losses. Means of three seeds, before the engine had
+    Winograd's convolutions; 74.1 % with mirrored views.
 
         python main.py --recipe speedrun
     """
