@@ -6,7 +6,7 @@
 
 The contest itself is paddle_cifar/bench/, which `python main.py bench` runs without PyTorch. "Primitives
 alone" is the speed if a step were nothing but its oneDNN primitives, "arithmetic alone" if it were nothing
-but its multiplications at the speed of a large matrix product.
+but the multiplications of plain convolutions at the speed of a large matrix product (Winograd's has fewer).
 """
 
 from __future__ import annotations

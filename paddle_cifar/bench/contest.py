@@ -52,7 +52,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Timing:
-    """Median seconds of a step, of these inside oneDNN, and the least the arithmetic alone would need."""
+    """Median seconds of a step, of these inside oneDNN, and what plain convolutions would need for arithmetic."""
 
     seconds: float
     inside: float = 0.0
@@ -67,7 +67,7 @@ class Runner(NamedTuple):
     spent: Callable[[], float] = lambda: 0.0
     """Seconds spent inside oneDNN since the last call."""
     bound: float = 0.0
-    """Seconds a step's arithmetic would take at the speed of a large matrix product."""
+    """Seconds the arithmetic of plain convolutions would take at the speed of a large matrix product."""
 
 
 def serve(prepare: Callable[[Workload, str, str], Runner]) -> None:
