@@ -52,7 +52,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Timing:
-    """Median seconds of a step, of these inside oneDNN, and what plain convolutions would need for arithmetic."""
+    """Median seconds of a step, of these inside oneDNN, and the least that plain convolutions would need."""
 
     seconds: float
     inside: float = 0.0
