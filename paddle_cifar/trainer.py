@@ -18,6 +18,7 @@ from paddle_cifar.callbacks import WeightAverage
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.load import load_datasets
+from paddle_cifar.data.sizes import FULL_SIDE
 from paddle_cifar.environment import choose_device, machine_summary, versions
 from paddle_cifar.errors import RunError
 from paddle_cifar.evaluation import evaluate_model, evaluate_views, summary_line
@@ -112,12 +113,14 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         row = history.rows[best.progress["epochs"] - 1]
     elif average is not None:
         average.swap()
-    scores = evaluate_model(model, test_loader)
+    # An epoch without held-out images ends with the test images; on small ones where --epochs was lowered.
+    known = not config.holds_out and history.sides[-1] == FULL_SIDE
+    scores = figures_of(row, "test") if known else evaluate_model(model, test_loader)
     views = evaluate_views(network, test_loader, config.tta)
     result = {
         **scores,
         **views,
-        **held_out_scores(row),
+        **({"val": figures_of(row, "val")} if config.holds_out else {}),
         "epochs": len(history.rows),
         "checkpoint": "best" if config.val_split else "last",
         "seconds": clock(),
@@ -148,10 +151,9 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
     return result
 
 
-def held_out_scores(row: dict[str, float]) -> dict[str, Any]:
-    """The figures of the images held out, under ``val``, from the history's row; empty without any."""
-    figures = {name.removeprefix("val_"): row[name] for name in row if name.startswith("val_")}
-    return {"val": figures} if figures else {}
+def figures_of(row: dict[str, float], split: str) -> dict[str, float]:
+    """What a row of the history says of ``split`` ("train", "val", "test"): loss and accuracies by name."""
+    return {name.removeprefix(f"{split}_"): row[name] for name in row if name.startswith(f"{split}_")}
 
 
 def command_line() -> str:

@@ -1,6 +1,7 @@
 """Going on with the folder of a run: what is refused, and what a killed process leaves in it."""
 
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -108,6 +109,25 @@ def test_checkpoints_that_count_further_than_the_newest_step_make_room_for_it(ru
         path.unlink()
     assert main(["--resume", str(run.path), *"--epochs 2 --keep 1 --allow-changes".split()]) == 0
     assert run.saved() == [run.checkpoint(4)], "two epochs of two steps"
+
+
+def test_a_run_cut_short_on_small_images_is_tested_on_full_sized_ones(tmp_path):
+    def losses():
+        """Of the result, and of the last epoch's evaluation."""
+        rows = checkpoint.load(run.saved()[0]).progress["rows"]
+        return json.loads(run.result.read_text())["loss"], rows[-1]["test_loss"]
+
+    flags = "--model wrn_10_1 --batch-size 100 --epochs 2 --limit-steps 1 --sizes 8:0.5,32:0.5 --name run"
+    assert main([*SMALL_RUN, *flags.split(), "--output", str(tmp_path)]) == 0
+    run = RunFolder(tmp_path / "run")
+    assert losses()[0] == losses()[1]
+    run.result.unlink()
+    run.saved()[0].unlink()  # killed in its second epoch
+    assert main(["--resume", str(run.path), *"--epochs 1 --allow-changes".split()]) == 0
+    result, small = losses()
+    assert main(["evaluate", "--run", str(run.path)]) == 0
+    evaluation = json.loads((run.path / "evaluation.json").read_text())
+    assert result == pytest.approx(evaluation["loss"], rel=1e-5) and result != pytest.approx(small, rel=1e-3)
 
 
 def test_a_second_process_is_refused_and_changes_nothing(run, capsys):
