@@ -53,6 +53,7 @@ def check_values(config: TrainConfig) -> None:
     require("sam_adaptive", not config.sam_adaptive or config.sam_rho > 0, "used together with --sam-rho")
     require("sam_rho", not (config.sam_rho and config.precision == "fp16"), "0 with --precision fp16")
     require("warmup_epochs", 0 <= config.warmup_epochs < config.epochs, "0 or more and below --epochs")
+    require("freeze_epochs", 0 <= config.freeze_epochs < config.epochs, "0 or more and below --epochs")
     require("kfold", config.kfold == 0 or config.kfold >= 2, "0, or at least 2 folds")
     require("kfold", not (config.kfold and config.val_split), "used without --val-split")
     require("fold", 1 <= config.fold <= max(1, config.kfold), "from 1 to --kfold")

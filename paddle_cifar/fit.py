@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import paddle
@@ -11,6 +11,7 @@ import paddle
 from paddle_cifar import distributed
 from paddle_cifar.callbacks import (
     Checkpoints,
+    FreezeFirstStage,
     History,
     ProgressLog,
     SkipNonFiniteLoss,
@@ -50,11 +51,13 @@ def fit(
     clock: Callable[[], float],
     constants: dict[str, Any],
     average: WeightAverage | None = None,
+    frozen: Sequence[paddle.nn.Layer] = (),
 ) -> tuple[History, Throughput]:
     """Train what is left of the run, from ``progress`` on (empty: from the beginning).
 
     ``clock`` gives the run's seconds; ``constants`` are stored with every checkpoint;
-    ``average``, if any, is evaluated in place of the weights.
+    ``average``, if any, is evaluated in place of the weights; ``frozen`` are the layers that
+    are not trained in the last ``freeze_epochs``.
 
     Raises:
         Interrupted: after Ctrl-C or SIGTERM, with everything saved.
@@ -82,6 +85,7 @@ def fit(
     if progress:
         follow(progress.get("engine_choices", {}))
     guard = SkipNonFiniteLoss if config.on_nan == "skip" else StopOnNonFiniteLoss
+    freeze = FreezeFirstStage(frozen, history, config.epochs - config.freeze_epochs)
     averages = [average] if average is not None else []
     curves = [vdl] if distributed.is_writer() else []
     with StopSignals(shared=distributed.several()) as stop:
@@ -90,6 +94,7 @@ def fit(
             throughput,
             guard(history),  # before history takes anything over
             history,
+            freeze,
             *averages,  # before those that look at the weights after an evaluation
             ProgressLog(history, config.epochs, config.log_freq),
             *curves,

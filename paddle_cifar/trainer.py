@@ -23,6 +23,7 @@ from paddle_cifar.environment import choose_device, machine_summary, versions
 from paddle_cifar.errors import RunError
 from paddle_cifar.evaluation import evaluate_model, evaluate_views, summary_line
 from paddle_cifar.fit import fit, run_clock
+from paddle_cifar.models.first_stage import first_stage
 from paddle_cifar.models.sides import check_sides
 from paddle_cifar.models.summary import count_parameters
 from paddle_cifar.optim.shared import synchronised_norms
@@ -82,6 +83,7 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         train_loader.ahead = eval_loader.ahead = test_loader.ahead = device != "cpu"
         network = synchronised_norms(initial_network(config, train_loader), device)
         check_sides(network, config.model, train_loader.sides)
+        frozen = first_stage(network, config.model) if config.freeze_epochs else []
         choices = (config.engine, config.precision, not config.sam_rho)
         engine, precision, why = choose_arithmetic(network, device, *choices)
         model = build_model(config, network, precision, steps_per_epoch=len(train_loader))
@@ -105,7 +107,7 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
     announce(config, run, why, network, train_set, progress)
     constants = {"data_sha256": train_set.sha256, "command": progress.get("command", command_line())}
     loaders = (train_loader, eval_loader)
-    history, throughput = fit(config, run, model, *loaders, progress, clock, constants, average)
+    history, throughput = fit(config, run, model, *loaders, progress, clock, constants, average, frozen)
     row = history.rows[-1]
     if config.val_split:
         best = load_together(lambda: checkpoint.load(run.best))

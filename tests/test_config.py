@@ -61,6 +61,7 @@ def test_an_integer_rate_is_fine():
         ("head_lr", 0.0),
         ("norm_lr", float("inf")),
         ("init_scale", -1.0),
+        ("freeze_epochs", 20),
         ("muon_steps", 7),  # the rounding errors of more rounds grow beyond bounds
         ("lookahead_share", 0.0),
         ("lookahead_ramp", True),  # without --lookahead-steps

@@ -9,6 +9,7 @@ and ``history.step``, never the arguments of a callback.
 
 from paddle_cifar.callbacks.checkpoints import Checkpoints
 from paddle_cifar.callbacks.ema import WeightAverage
+from paddle_cifar.callbacks.freeze import FreezeFirstStage
 from paddle_cifar.callbacks.guards import SkipNonFiniteLoss, StopOnNonFiniteLoss
 from paddle_cifar.callbacks.history import History
 from paddle_cifar.callbacks.progress import ProgressLog
@@ -18,6 +19,7 @@ from paddle_cifar.callbacks.visualdl import VisualDLLog
 
 __all__ = [
     "Checkpoints",
+    "FreezeFirstStage",
     "History",
     "ProgressLog",
     "SharedFigures",

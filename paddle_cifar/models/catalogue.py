@@ -75,5 +75,6 @@ NETWORKS: dict[str, Builder] = {
     "airbench_64_256_256": partial(airbench, (64, 256, 256), False),
     "airbench_64_256_352": partial(airbench, (64, 256, 352), False),
     "airbench_64_256_768": partial(airbench, (64, 256, 768), False),
+    "airbench_resnet_64_384_576": partial(airbench, (64, 384, 576), True),
     "airbench_resnet_128_384_576": partial(airbench, (128, 384, 576), True),
 }

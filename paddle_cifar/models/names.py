@@ -54,6 +54,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "airbench_64_256_256",
         "airbench_64_256_352",
         "airbench_64_256_768",
+        "airbench_resnet_64_384_576",
         "airbench_resnet_128_384_576",
     ),
 }
