@@ -45,15 +45,17 @@ def _convolution(in_channels: int, channels: int) -> nn.Conv2D:
 
 
 class ConvGroup(nn.Layer):
-    """Two convolutions, the first of them pooled; [N, C, H, W] to [N, channels, H // 2, W // 2].
+    """Two convolutions, the first of them pooled; [N, C, H, W] to half the height and width.
 
-    With ``residual`` a third one follows, whose result is added to what it began from.
+    With ``residual`` a third one follows, whose result is added to what it began from, and the pooling
+    keeps the last row and column of an odd map. airbench's own leaves them out: of the 31x31 map that
+    whitening makes of an image, the 3x3 of its last group stand for 24x24.
     """
 
     def __init__(self, in_channels: int, channels: int, residual: bool) -> None:
         super().__init__()
         self.conv1 = _convolution(in_channels, channels)
-        self.pool = nn.MaxPool2D(2)
+        self.pool = nn.MaxPool2D(2, ceil_mode=residual)
         self.norm1 = BatchNorm(channels)
         self.conv2 = _convolution(channels, channels)
         self.norm2 = BatchNorm(channels)
@@ -61,7 +63,7 @@ class ConvGroup(nn.Layer):
         self.norm3 = BatchNorm(channels) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, C, H, W] to [N, channels, H // 2, W // 2]."""
+        """[N, C, H, W] to [N, channels, H / 2, W / 2], rounded up with ``residual``, else down."""
         x = F.silu(self.norm1(self.pool(self.conv1(x))))
         y = F.silu(self.norm2(self.conv2(x)))
         if self.conv3 is None:

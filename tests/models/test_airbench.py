@@ -70,6 +70,15 @@ def test_takes_smaller_images(side):
     assert Airbench(SMALL)(paddle.randn([2, 3, side, side])).shape == [2, 100]
 
 
+@pytest.mark.parametrize(("residual", "sides"), [(False, [15, 7, 3]), (True, [16, 8, 4])])
+def test_what_pooling_leaves_of_an_odd_map(residual, sides):
+    x, seen = paddle.randn([1, WHITENED, 31, 31]), []
+    for group in Airbench(SMALL, residual).groups:
+        x = group(x)
+        seen.append(x.shape[-1])
+    assert seen == sides
+
+
 def test_residual_branch_is_added():
     """With a third convolution of zeros and no shift, a group gives silu of what follows its pool."""
     network = Airbench(SMALL, residual=True)

@@ -68,7 +68,7 @@ PARAMS = {
     "airbench_64_256_256": 1_995_544,
     "airbench_64_256_352": 2_752_024,
     "airbench_64_256_768": 7_947_032,
-    "airbench_resnet_64_384_576": 0,
+    "airbench_resnet_64_384_576": 10_989_336,
     "airbench_resnet_128_384_576": 11_445_912,
 }
 
