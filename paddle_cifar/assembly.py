@@ -7,18 +7,17 @@ import functools
 import paddle
 
 from paddle_cifar import distributed
-from paddle_cifar.callbacks import PastAnswers
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.augment import build_augmentations, build_mixing
 from paddle_cifar.data.cifar100 import Cifar100
 from paddle_cifar.data.loader import BatchLoader, normalise
 from paddle_cifar.data.sizes import epoch_sides
 from paddle_cifar.data.split import held_out_images
-from paddle_cifar.errors import RunError, UsageError
+from paddle_cifar.errors import RunError
 from paddle_cifar.metrics import build_metrics
 from paddle_cifar.models import build_network
 from paddle_cifar.models.initial import initialise
-from paddle_cifar.optim import SelfDistillation, SharpnessAware, build_loss, build_optimizer, build_schedule
+from paddle_cifar.optim import SharpnessAware, build_loss, build_optimizer, build_schedule
 from paddle_cifar.optim.shared import SharedGradients
 from paddle_cifar.precision import amp_configs, product_of
 
@@ -74,28 +73,16 @@ def initial_network(config: TrainConfig, train_loader: BatchLoader) -> paddle.nn
     return network
 
 
-def past_answers(config: TrainConfig, train_loader: BatchLoader) -> PastAnswers | None:
-    """What self-distillation remembers, None without it; UsageError in one of several processes."""
-    if not config.self_distillation:
-        return None
-    if distributed.several():
-        raise UsageError(
-            "--self-distillation needs all images in one process, and there are several; leave it out"
-        )
-    return PastAnswers(train_loader, config.self_distillation, config.epochs)
-
-
 def build_model(
     config: TrainConfig,
     network: paddle.nn.Layer,
     precision: str,
     steps_per_epoch: int,
     lr_scheduler: paddle.optimizer.lr.LRScheduler | None = None,
-    past: PastAnswers | None = None,
 ) -> paddle.Model:
     """``paddle.Model`` of the network, prepared with optimizer, loss and metrics.
 
-    ``lr_scheduler`` takes the place of the config's rate and schedule; the loss distils from ``past``.
+    ``lr_scheduler`` takes the place of the config's rate and schedule.
 
     Raises:
         UsageError: for names that nothing is built from.
@@ -128,8 +115,6 @@ def build_model(
     if precision != "fp16":
         SharedGradients(optimizer, network)
     loss = build_loss(config.loss, config.label_smoothing, config.focal_gamma)
-    if past is not None:
-        loss = SelfDistillation(loss, past)
     if config.sam_rho:
         if precision == "fp16":  # chosen by itself, for a GPU without bf16
             raise RunError("--sam-rho cannot scale the loss as fp16 needs it; add --precision float32")

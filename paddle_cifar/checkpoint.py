@@ -2,9 +2,8 @@
 
 One file means that weights and optimizer cannot come from different moments,
 and nothing in it is ever unpickled. The tensors are named
-``network.<layer>.<parameter>`` and ``optimizer.<layer>.<parameter>/<accumulator>``, with
-an average of the weights ``ema.<layer>.<parameter>``, with self-distillation ``past_answers``;
-the progress of the run is JSON in the file's header.
+``network.<layer>.<parameter>`` and ``optimizer.<layer>.<parameter>/<accumulator>``, and with
+an average of the weights ``ema.<layer>.<parameter>``; the progress of the run is JSON in the file's header.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from paddle_cifar.errors import RunError
 
 if TYPE_CHECKING:
     from paddle_cifar.callbacks.ema import WeightAverage
-    from paddle_cifar.callbacks.past_answers import PastAnswers
 
 
 @dataclass(frozen=True)
@@ -41,17 +39,14 @@ def capture(
     optimizer: paddle.optimizer.Optimizer,
     progress: dict[str, Any],
     average: WeightAverage | None = None,
-    past: PastAnswers | None = None,
 ) -> Checkpoint:
-    """Copy the state of network, optimizer, average and past answers; JSON values only in ``progress``."""
+    """Copy the state of network, optimizer and average. ``progress`` must hold JSON values only."""
     weights = dict(network.state_dict())
     averaged = dict(average.average) if average is not None else {}
     if average is not None and average.swapped:  # in the middle of an evaluation
         weights, averaged = {**weights, **averaged}, {name: weights[name] for name in averaged}
     tensors = {f"network.{name}": value.numpy() for name, value in weights.items()}
     tensors.update({f"ema.{name}": value.numpy() for name, value in averaged.items()})
-    if past is not None:
-        tensors["past_answers"] = past.table.copy()
     state = optimizer.state_dict()
     scheduler = {key: float(value) for key, value in state.pop("LR_Scheduler", {}).items()}
     structured = {parameter.name: name for name, parameter in network.named_parameters()}
@@ -81,9 +76,8 @@ def restore(
     network: paddle.nn.Layer,
     optimizer: paddle.optimizer.Optimizer | None = None,
     average: WeightAverage | None = None,
-    past: PastAnswers | None = None,
 ) -> None:
-    """Put a checkpoint's state into a network, and into those of the others that are not None.
+    """Put a checkpoint's state into a network, and into its optimizer and average unless they are None.
 
     Raises RunError when the checkpoint is of another network, or of weights alone where training is to go on.
     """
@@ -101,8 +95,6 @@ def restore(
     network.set_state_dict(weights)
     if average is not None:
         average.restore(_part(checkpoint, "ema."))
-    if past is not None and "past_answers" in checkpoint.tensors:
-        past.restore(checkpoint.tensors["past_answers"])
     if optimizer is not None:
         optimizer.set_state_dict(_optimizer_state(checkpoint, network))
 

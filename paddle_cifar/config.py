@@ -112,10 +112,6 @@ class TrainConfig:
     )
     loss: str = option("cross_entropy", "training loss", LOSSES)
     focal_gamma: float = option(2.0, "how much less the focal loss counts what is certain")
-    self_distillation: float = option(
-        0.0,
-        "share of the network's answer of the epoch before in a target, by the end of the run (0: none)",
-    )
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
     grad_clip: float = option(0.0, "largest global gradient norm (0: no clipping)")
     drop_last: bool = option(True, "leave out the last, smaller training batch of an epoch")

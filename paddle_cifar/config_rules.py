@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from paddle_cifar.data.names import MIXING, parse_augmentations
 from paddle_cifar.errors import UsageError, flag
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def check_values(config: TrainConfig) -> None:
     for name in ("lr", "head_lr", "norm_lr", "init_scale", "schedule_power"):
         value = getattr(config, name)
         require(name, math.isfinite(value) and value > 0, "a positive number")
-    for name in ("momentum", "label_smoothing", "self_distillation", "ema_decay", "hold_share"):
+    for name in ("momentum", "label_smoothing", "ema_decay", "hold_share"):
         require(name, 0 <= getattr(config, name) < 1, "at least 0 and below 1")
     for name in ("weight_decay", "grad_clip", "sam_rho", "focal_gamma"):
         value = getattr(config, name)
@@ -50,8 +49,6 @@ def check_values(config: TrainConfig) -> None:
         not config.lookahead_ramp or config.lookahead_steps > 0,
         "used together with --lookahead-steps",
     )
-    mixes = any(name in MIXING for name, _ in parse_augmentations(config.augment))
-    require("self_distillation", not (config.self_distillation and mixes), "0 with mixup or cutmix")
     require("muon_steps", 1 <= config.muon_steps <= 6, "from 1 to 6")
     require("sam_adaptive", not config.sam_adaptive or config.sam_rho > 0, "used together with --sam-rho")
     require("sam_rho", not (config.sam_rho and config.precision == "fp16"), "0 with --precision fp16")

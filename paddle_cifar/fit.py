@@ -13,7 +13,6 @@ from paddle_cifar.callbacks import (
     Checkpoints,
     FreezeFirstStage,
     History,
-    PastAnswers,
     ProgressLog,
     SkipNonFiniteLoss,
     StopOnNonFiniteLoss,
@@ -52,14 +51,13 @@ def fit(
     clock: Callable[[], float],
     constants: dict[str, Any],
     average: WeightAverage | None = None,
-    past: PastAnswers | None = None,
     frozen: Sequence[paddle.nn.Layer] = (),
 ) -> tuple[History, Throughput]:
     """Train what is left of the run, from ``progress`` on (empty: from the beginning).
 
     ``clock`` gives the run's seconds; ``constants`` are stored with every checkpoint;
-    ``average``, if any, is evaluated in place of the weights; ``past``, if any, is what the loss
-    distils from; ``frozen`` are the layers that are not trained in the last ``freeze_epochs``.
+    ``average``, if any, is evaluated in place of the weights; ``frozen`` are the layers that
+    are not trained in the last ``freeze_epochs``.
 
     Raises:
         Interrupted: after Ctrl-C or SIGTERM, with everything saved.
@@ -88,7 +86,7 @@ def fit(
         follow(progress.get("engine_choices", {}))
     guard = SkipNonFiniteLoss if config.on_nan == "skip" else StopOnNonFiniteLoss
     freeze = FreezeFirstStage(frozen, history, config.epochs - config.freeze_epochs)
-    followers = [each for each in (past, average) if each is not None]
+    averages = [average] if average is not None else []
     curves = [vdl] if distributed.is_writer() else []
     with StopSignals(shared=distributed.several()) as stop:
         callbacks = [
@@ -97,14 +95,14 @@ def fit(
             guard(history),  # before history takes anything over
             history,
             freeze,
-            *followers,  # before those that look at the weights after an evaluation
+            *averages,  # before those that look at the weights after an evaluation
             ProgressLog(history, config.epochs, config.log_freq),
             *curves,
             # Paddle would put it last; a checkpoint must see the rate of the next step.
             paddle.callbacks.LRScheduler(by_step=True),
             Checkpoints(
                 *(run, history, stop, extra),
-                *(config.save_steps, config.keep, config.patience, config.val_split > 0, average, past),
+                *(config.save_steps, config.keep, config.patience, config.val_split > 0, average),
             ),
         ]
         epochs_left = 0 if progress.get("finished") else config.epochs - history.epoch

@@ -111,8 +111,8 @@ def speedrun() -> TrainConfig:
     return TrainConfig(
         recipe="speedrun",
         model="airbench_resnet_64_384_576",
-        epochs=11,
-        sizes="17:0.45,25:0.37,32:0.18",
+        epochs=10,
+        sizes="17:0.5,25:0.3,32:0.2",
         augment="crop:2,alternating_flip",
         batch_size=1000,
         label_smoothing=0.2,

@@ -12,7 +12,7 @@ from typing import Any
 import paddle
 
 from paddle_cifar import checkpoint, distributed
-from paddle_cifar.assembly import build_loaders, build_model, initial_network, past_answers
+from paddle_cifar.assembly import build_loaders, build_model, initial_network
 from paddle_cifar.atomic import write_json
 from paddle_cifar.callbacks import WeightAverage
 from paddle_cifar.config import TrainConfig
@@ -86,13 +86,12 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         frozen = first_stage(network, config.model) if config.freeze_epochs else []
         choices = (config.engine, config.precision, not config.sam_rho)
         engine, precision, why = choose_arithmetic(network, device, *choices)
-        past = past_answers(config, train_loader)
-        model = build_model(config, network, precision, steps_per_epoch=len(train_loader), past=past)
+        model = build_model(config, network, precision, steps_per_epoch=len(train_loader))
         average = None
         if config.ema_decay:
             average = WeightAverage(network, config.ema_decay, progress.get("ema_steps", 0))
         if saved is not None:
-            checkpoint.restore(saved, network, model._optimizer, average, past)
+            checkpoint.restore(saved, network, model._optimizer, average)
             restore_scaler(model, progress)
             # The rate of the next step: another one than saved where rate or batch size were changed.
             model._optimizer._learning_rate.step(progress["epochs"] * len(train_loader) + progress["step"])
@@ -108,7 +107,7 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
     announce(config, run, why, network, train_set, progress)
     constants = {"data_sha256": train_set.sha256, "command": progress.get("command", command_line())}
     loaders = (train_loader, eval_loader)
-    history, throughput = fit(config, run, model, *loaders, progress, clock, constants, average, past, frozen)
+    history, throughput = fit(config, run, model, *loaders, progress, clock, constants, average, frozen)
     row = history.rows[-1]
     if config.val_split:
         best = load_together(lambda: checkpoint.load(run.best))

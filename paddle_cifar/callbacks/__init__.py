@@ -12,7 +12,6 @@ from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.freeze import FreezeFirstStage
 from paddle_cifar.callbacks.guards import SkipNonFiniteLoss, StopOnNonFiniteLoss
 from paddle_cifar.callbacks.history import History
-from paddle_cifar.callbacks.past_answers import PastAnswers
 from paddle_cifar.callbacks.progress import ProgressLog
 from paddle_cifar.callbacks.shared import SharedFigures, shared_figures
 from paddle_cifar.callbacks.throughput import Throughput
@@ -22,7 +21,6 @@ __all__ = [
     "Checkpoints",
     "FreezeFirstStage",
     "History",
-    "PastAnswers",
     "ProgressLog",
     "SharedFigures",
     "SkipNonFiniteLoss",

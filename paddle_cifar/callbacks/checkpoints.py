@@ -13,7 +13,6 @@ from paddle_cifar import checkpoint, distributed
 from paddle_cifar.atomic import discard_temporaries
 from paddle_cifar.callbacks.ema import WeightAverage
 from paddle_cifar.callbacks.history import History
-from paddle_cifar.callbacks.past_answers import PastAnswers
 from paddle_cifar.data.sizes import FULL_SIDE
 from paddle_cifar.errors import RunError
 from paddle_cifar.interrupts import Interrupted, StopSignals
@@ -36,7 +35,7 @@ class Checkpoints(paddle.callbacks.Callback):
         patience: stop after this many epochs with full-sized images without a better validation
             accuracy (0: never).
         choose_best: keep the epoch of the highest validation accuracy among those with the largest images.
-        average, past: saved too, if there are such.
+        average: saved too, if there is one.
     """
 
     def __init__(
@@ -50,12 +49,11 @@ class Checkpoints(paddle.callbacks.Callback):
         patience: int = 0,
         choose_best: bool = False,
         average: WeightAverage | None = None,
-        past: PastAnswers | None = None,
     ) -> None:
         super().__init__()
         self.run, self.history, self.stop, self.extra = run, history, stop, extra
         self.save_steps, self.keep, self.patience = save_steps, keep, patience
-        self.choose_best, self.average, self.past = choose_best, average, past
+        self.choose_best, self.average = choose_best, average
         self._finished = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -91,8 +89,7 @@ class Checkpoints(paddle.callbacks.Callback):
 
     def _save(self, is_best: bool = False) -> None:
         progress = {**self.history.progress(), "finished": self._finished, **self.extra()}
-        model = self.model
-        state = checkpoint.capture(model.network, model._optimizer, progress, self.average, self.past)
+        state = checkpoint.capture(self.model.network, self.model._optimizer, progress, self.average)
         self._refuse_ruined(state)
         if not distributed.is_writer():
             return

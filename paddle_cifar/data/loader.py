@@ -115,8 +115,6 @@ class BatchLoader:
         self.ahead = False  # on a GPU: make the next batch while this one is trained on
         self.shuffle, self.drop_last = shuffle, drop_last
         self.seed, self.epoch, self.first_step = seed, 0, 0
-        # Which images, and in which epoch, the last batch held, before it was divided among processes.
-        self.given, self.given_epoch = np.arange(0), 0
         steps = len(images) // batch_size if drop_last else -(-len(images) // batch_size)
         self.steps = min(steps, limit_steps) if limit_steps else steps
 
@@ -141,16 +139,11 @@ class BatchLoader:
         self.set_epoch(epoch + 1)
         order = self.order(epoch)
 
-        def chosen(step: int) -> np.ndarray:
-            return order[step * self.batch_size : (step + 1) * self.batch_size]
-
         def batch(step: int) -> tuple[np.ndarray, np.ndarray]:
-            return self._batch(chosen(step), epoch, step)
+            return self._batch(order[step * self.batch_size : (step + 1) * self.batch_size], epoch, step)
 
         steps = range(first_step, self.steps)
-        batches = one_ahead(batch, steps) if self.ahead else map(batch, steps)
-        for step, (image, label) in zip(steps, batches, strict=True):
-            self.given, self.given_epoch = chosen(step), epoch
+        for image, label in one_ahead(batch, steps) if self.ahead else map(batch, steps):
             mine = self._part_of(len(image))
             # A last batch of an evaluation may have fewer images than there are processes.
             if mine.start < mine.stop:

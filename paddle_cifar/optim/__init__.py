@@ -1,6 +1,6 @@
 """Optimizers, learning-rate schedules and losses."""
 
-from paddle_cifar.optim.losses import LOSSES, CrossEntropy, SelfDistillation, build_loss
+from paddle_cifar.optim.losses import LOSSES, CrossEntropy, build_loss
 from paddle_cifar.optim.optimizers import OPTIMIZERS, build_optimizer
 from paddle_cifar.optim.sam import SharpnessAware
 from paddle_cifar.optim.schedules import SCHEDULES, build_schedule
@@ -10,7 +10,6 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "CrossEntropy",
-    "SelfDistillation",
     "SharpnessAware",
     "build_loss",
     "build_optimizer",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import paddle
 import paddle.nn.functional as F
 
 from paddle_cifar.errors import unknown_name
-
-if TYPE_CHECKING:
-    from paddle_cifar.callbacks.past_answers import PastAnswers
 
 
 class CrossEntropy(paddle.nn.Layer):
@@ -64,31 +59,6 @@ class Focal(paddle.nn.Layer):
         # Not below 0, where rounding may take it: a power's slope there is NaN.
         uncertain = (1 - logarithms.exp()).clip(min=1e-7)
         return -(target * uncertain**self.gamma * logarithms).sum(-1).mean()
-
-
-class SelfDistillation(paddle.nn.Layer):
-    """A training loss, mixed with the cross-entropy against what the network answered an epoch before.
-
-    The mix is linear, so that the target is: (1 - share) times what ``loss`` wants, share times the answer.
-
-    Args:
-        loss: of logits (N, C) against integer labels (N,).
-        past: keeps the answers and knows their share.
-    """
-
-    def __init__(self, loss: paddle.nn.Layer, past: PastAnswers) -> None:
-        super().__init__()
-        self.loss, self.past = loss, past
-
-    def forward(self, logits: paddle.Tensor, label: paddle.Tensor) -> paddle.Tensor:
-        """The mean loss over the images, a scalar; of ``loss`` alone in evaluations."""
-        loss = self.loss(logits, label)
-        if not paddle.is_grad_enabled():
-            return loss
-        logits = logits.astype("float32")
-        self.past.note(logits)
-        against_past = F.cross_entropy(logits, self.past.answers(), soft_label=True)
-        return loss + (against_past - loss) * self.past.share
 
 
 LOSSES = ("cross_entropy", "focal")
