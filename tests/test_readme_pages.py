@@ -83,8 +83,8 @@ def test_the_map_of_the_files_is_right(page):
 CHANGED_SINCE = {
     "default-12-4-4-seed0": {"sizes"},
     "default-12-4-4-seed1": {"sizes"},
+    "longer-airbench_resnet_128_384_576": {"lookahead_steps", "lookahead_share", "lookahead_ramp"},
     "packaged-airbench_64_256_352": {"init_scale"},
-    "wider-airbench_64_256_768": {"epochs", "sizes", "head_lr"},
 }
 
 
