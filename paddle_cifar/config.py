@@ -116,7 +116,7 @@ class TrainConfig:
     grad_clip: float = option(0.0, "largest global gradient norm (0: no clipping)")
     drop_last: bool = option(True, "leave out the last, smaller training batch of an epoch")
     freeze_epochs: int = option(
-        0, "epochs at the end in which the first stage stays as it is: a fifth less work (0: none)"
+        0, "epochs at the end in which the first stage stays as it is, for less work (0: none)"
     )
     patience: int = option(0, "full-sized epochs to wait for a better validation accuracy (0: any number)")
     seed: int = option(0, "seed of initial weights, order and augmentation")
