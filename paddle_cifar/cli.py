@@ -94,7 +94,7 @@ def add_flags(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
             "help": field.metadata["help"] + ("" if shown == "" or shown is False else f" [{shown}]"),
         }
         if TYPES[name] is bool:
-            arguments["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
+            arguments["action"] = argparse.BooleanOptionalAction  # a recipe may have turned it on
         else:
             arguments["type"] = TYPES[name]
             choices = field.metadata["choices"]

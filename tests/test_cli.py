@@ -7,6 +7,7 @@ import pytest
 
 from paddle_cifar import cli
 from paddle_cifar.config import TrainConfig
+from paddle_cifar.recipes import configure
 from tests.conftest import ROOT
 
 
@@ -47,6 +48,15 @@ def test_every_field_is_a_flag_with_the_configs_default():
     assert "peak learning rate [0.01]" in text  # the value of the default recipe
     for field in TrainConfig.__dataclass_fields__:
         assert "--" + field.replace("_", "-") in text
+
+
+def test_what_a_recipe_turns_on_can_be_turned_off():
+    words = "--recipe speedrun --lookahead-steps 0 --no-lookahead-ramp --no-muon-renormalize".split()
+    given = vars(cli.build_parser().parse_args(["train", *words]))
+    del given["command"]
+    assert configure({"recipe": "speedrun"}).lookahead_ramp
+    config = configure(given)
+    assert not config.lookahead_ramp and not config.muon_renormalize
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from paddle_cifar.config import TrainConfig
 from paddle_cifar.errors import flag
 
 MAIN = Path(__file__).resolve().parents[2] / "main.py"
@@ -43,12 +42,10 @@ def as_flags(settings: dict[str, Any]) -> list[str]:
     """
     flags = []
     for name, value in settings.items():
-        if not isinstance(value, bool):
+        if isinstance(value, bool):
+            flags.append(flag(name if value else f"no_{name}"))
+        else:
             flags.append(f"{flag(name)}={value}")
-        elif value:
-            flags.append(flag(name))
-        elif getattr(TrainConfig, name):  # a switch that is off by default has no flag that says so
-            flags.append(flag(f"no_{name}"))
     return flags
 
 
