@@ -21,7 +21,7 @@ from paddle_cifar.cli import main
 from paddle_cifar.config import TrainConfig
 from paddle_cifar.data.load import load_datasets
 from paddle_cifar.runs import RunFolder
-from tests.conftest import ROOT, SMALL_RUN
+from tests.conftest import ROOT, SMALL_RUN, stop_a_run
 
 RESULT_KEYS = set(
     """acc_top1 acc_top5 acc_coarse loss epochs seconds images_per_second params dataset data_sha256 seed
@@ -206,17 +206,10 @@ def test_a_killed_run_that_is_resumed_equals_an_uninterrupted_one(tmp_path, mode
 
 def test_a_stop_within_an_evaluation_keeps_the_training(tmp_path, monkeypatch):
     """The evaluation is repeated when the run goes on; the result is that of an undisturbed run."""
-    from paddle_cifar.callbacks import Checkpoints
-
     arguments = [*SMALL_RUN, "--output", str(tmp_path)]
     assert main([*arguments, "--name", "whole"]) == 0
     with monkeypatch.context() as patch:
-
-        def on_eval_batch_begin(self, step, logs=None):
-            if self.history.epoch == 1:
-                signal.raise_signal(signal.SIGTERM)
-
-        patch.setattr(Checkpoints, "on_eval_batch_begin", on_eval_batch_begin, raising=False)
+        stop_a_run(patch, "on_eval_batch_begin", lambda history: history.epoch == 1)
         assert main([*arguments, "--name", "stopped"]) == 143
     assert main(["--resume", str(tmp_path / "stopped")]) == 0
     whole, stopped = tensors_of(tmp_path / "whole"), tensors_of(tmp_path / "stopped")

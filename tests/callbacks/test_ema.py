@@ -1,5 +1,4 @@
 import json
-import signal
 
 import numpy as np
 import paddle
@@ -7,11 +6,11 @@ import pytest
 from paddle import nn
 
 from paddle_cifar import checkpoint
-from paddle_cifar.callbacks import Checkpoints, WeightAverage
+from paddle_cifar.callbacks import WeightAverage
 from paddle_cifar.cli import main
 from paddle_cifar.optim import build_optimizer
 from paddle_cifar.runs import RunFolder
-from tests.conftest import SMALL_RUN
+from tests.conftest import SMALL_RUN, stop_a_run
 
 
 def network():
@@ -97,18 +96,11 @@ def test_a_stopped_run_that_is_resumed_equals_an_uninterrupted_one(tmp_path, mon
     arguments = [*SMALL_RUN, *ARGUMENTS, *extra.split(), "--output", str(tmp_path)]
     assert main([*arguments, "--name", "whole"]) == 0
 
-    def stopped(patch, place, condition):
-        def act(self, step, logs=None):
-            if condition(self.history):
-                signal.raise_signal(signal.SIGTERM)
-
-        patch.setattr(Checkpoints, place, act, raising=False)
-
     with monkeypatch.context() as patch:
-        stopped(patch, "on_eval_batch_begin", lambda history: history.epoch == 0)
+        stop_a_run(patch, "on_eval_batch_begin", lambda history: history.epoch == 0)
         assert main([*arguments, "--name", "stopped"]) == 143
     with monkeypatch.context() as patch:
-        stopped(patch, "on_train_batch_begin", lambda history: history.global_step == 7)
+        stop_a_run(patch, "on_train_batch_begin", lambda history: history.global_step == 7)
         assert main(["--resume", str(tmp_path / "stopped")]) == 143
     assert main(["--resume", str(tmp_path / "stopped")]) == 0
 

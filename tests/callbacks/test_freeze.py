@@ -1,19 +1,17 @@
 import json
-import signal
 
 import numpy as np
 import paddle
 import pytest
 
 from paddle_cifar import checkpoint
-from paddle_cifar.callbacks import Checkpoints
 from paddle_cifar.cli import main
 from paddle_cifar.engine import apply_engine
 from paddle_cifar.models import build_network
 from paddle_cifar.models.first_stage import first_stage
 from paddle_cifar.models.summary import count_parameters
 from paddle_cifar.runs import RunFolder
-from tests.conftest import SMALL_RUN
+from tests.conftest import SMALL_RUN, stop_a_run
 
 ARGUMENTS = (
     "--model airbench_64_256_256 --epochs 2 --freeze-epochs 1 --batch-size 20 --limit-steps 2 "
@@ -46,14 +44,10 @@ def test_a_frozen_network_is_given_back_whole(run):
 
 
 def test_a_run_stopped_in_a_frozen_epoch_goes_on_equal(run, tmp_path, monkeypatch):
-    def stop(self, step, logs=None):
-        if self.history.global_step == 2:
-            signal.raise_signal(signal.SIGTERM)
-
     optimizer = json.loads(run.config.read_text())["optimizer"]
     arguments = [*ARGUMENTS, "--optimizer", optimizer, "--output", str(tmp_path), "--name", "stopped"]
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoints, "on_train_batch_begin", stop, raising=False)
+        stop_a_run(patch, "on_train_batch_begin", lambda history: history.global_step == 2)
         assert main([*SMALL_RUN, *arguments]) == 143
     stopped = RunFolder(tmp_path / "stopped")
     assert stopped.saved()[0] == stopped.checkpoint(3)
