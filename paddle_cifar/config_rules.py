@@ -47,7 +47,7 @@ def check_values(config: TrainConfig) -> None:
     require(
         "lookahead_ramp",
         not config.lookahead_ramp or config.lookahead_steps > 0,
-        "used together with --lookahead-steps",
+        "used together with --lookahead-steps, or off: --no-lookahead-ramp",
     )
     require("muon_steps", 1 <= config.muon_steps <= 6, "from 1 to 6")
     require("sam_adaptive", not config.sam_adaptive or config.sam_rho > 0, "used together with --sam-rho")
