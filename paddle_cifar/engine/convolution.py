@@ -75,10 +75,7 @@ def without_gradients(
     problem: Problem, image: paddle.Tensor, weight: paddle.Tensor, bias: Any
 ) -> paddle.Tensor:
     """The result alone; ``weight`` is Paddle's own."""
-    found, part = ways(problem)["forward"], "forward"
-    if "winograd" in found and not winograd.applies_in_evaluation(problem):
-        found, part = {name: way for name, way in found.items() if name != "winograd"}, "result"
-    return fastest(part, problem, found, image, rounded(problem, weight), bias, sample=_sample)
+    return _fastest("forward", problem, image, rounded(problem, weight), bias)
 
 
 def _fastest(part: str, problem: Problem, *arguments: Any) -> Any:

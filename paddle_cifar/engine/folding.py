@@ -62,7 +62,7 @@ class Waiting:
         problem = Problem(image_shape(image), weight, self.geometry, element_type(image), biased)
         what = f"evaluation{', norm' * bool(self.norm)}{', added' * (added is not None)}{', relu' * relu}"
         ways = {"folded": _at_once, "apart": _apart}
-        if winograd.applies_in_evaluation(problem):
+        if winograd.applies(problem):
             ways["winograd"] = _by_winograd
         return fastest(what, problem, ways, self, image, added, relu)
 

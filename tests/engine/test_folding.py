@@ -6,8 +6,11 @@ import pytest
 from paddle import nn
 from paddle.nn import functional
 
-from paddle_cifar.engine import apply_engine, folding
+from paddle_cifar.data.loader import normalise
+from paddle_cifar.data.synthetic import make_synthetic
+from paddle_cifar.engine import apply_engine, convolution, folding
 from paddle_cifar.models import build_network
+from paddle_cifar.prediction.pretrained import load_pretrained
 
 
 @pytest.fixture(autouse=True)
@@ -99,24 +102,32 @@ def test_winograds_way_takes_along_the_same(monkeypatch):
     assert by_winograd == {"evaluation, norm, relu", "evaluation, norm, added, relu"}
 
 
-def test_in_bf16_evaluation_rounds_no_more_than_it_has_to(monkeypatch):
-    from paddle_cifar.engine import convolution
+def test_winograds_way_in_bf16_moves_a_trained_network_little(monkeypatch):
+    """No further than a few times what bf16 does to it anyway; random weights would say nothing here."""
+    network = load_pretrained({})[0].network
+    image = paddle.to_tensor(normalise(make_synthetic(100, 100).test.images))
+    answers, used = {}, []
 
-    seen = []
+    def prefer(way):
+        def choose(what, problem, ways, *given, **options):
+            used.append(way if way in ways else next(iter(ways)))
+            return ways[used[-1]](problem, *given)
 
-    def look(what, problem, ways, *given, **options):
-        seen.append(set(ways))
-        return ways["apart" if "apart" in ways else "direct"](problem, *given)
+        return choose
 
-    network = with_statistics(build_network("resnet18"))
-    if apply_engine(network, "onednn", "bf16").precision != "bf16":
-        pytest.skip("a processor without bf16")
-    monkeypatch.setattr(folding, "fastest", look)
-    monkeypatch.setattr(convolution, "fastest", look)
-    with paddle.no_grad():
-        network(paddle.randn([32, 3, 32, 32]))
-    assert network._engine.working and len(seen) == 40
-    assert not any("winograd" in ways for ways in seen)
+    for precision, way in (("float32", "direct"), ("bf16", "direct"), ("bf16", "winograd")):
+        if apply_engine(network, "onednn", precision).precision != precision:
+            pytest.skip("a processor without bf16")
+        for module in (folding, convolution):
+            monkeypatch.setattr(module, "fastest", prefer(way))
+        with paddle.no_grad():
+            answers[precision, way] = network(image).numpy().astype(np.float64)
+        assert network._engine.working
+    exact = answers["float32", "direct"]
+    size = np.linalg.norm(exact - exact.mean(0))
+    plain, winograd = (np.linalg.norm(answers["bf16", way] - exact) / size for way in ("direct", "winograd"))
+    assert used.count("winograd") == 5  # all 3x3 convolutions but the first, whose map is too wide
+    assert 0 < plain < winograd < 2 * plain < 0.05
 
 
 def test_trying_winograds_way_keeps_no_weights_that_nobody_needs(monkeypatch):
