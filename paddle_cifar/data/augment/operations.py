@@ -84,9 +84,12 @@ def _blend(dull: np.ndarray, images: np.ndarray, factors: np.ndarray) -> np.ndar
 
 
 def _grey(images: np.ndarray) -> np.ndarray:
-    """Luma, int64 (N, 1, H, W), by Pillow's integer weights (ITU-R 601)."""
-    red, green, blue = (images[:, channel].astype(np.int64) for channel in range(3))
-    return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16)[:, None]
+    """Luma, int32 (N, 1, H, W), by Pillow's integer weights (ITU-R 601)."""
+    luma = np.full_like(images[:, :1], 0x8000, np.int32)
+    for channel, weight in enumerate((19595, 38470, 7471)):
+        luma += weight * images[:, channel : channel + 1].astype(np.int32)
+    luma >>= 16
+    return luma
 
 
 def brightness(images: np.ndarray, factors: np.ndarray) -> np.ndarray:
