@@ -81,8 +81,6 @@ def test_the_map_of_the_files_is_right(page):
 
 # Their recipes have changed since, in these settings.
 CHANGED_SINCE = {
-    "default-12-4-4-seed0": {"sizes"},
-    "default-12-4-4-seed1": {"sizes"},
     "longer-airbench_resnet_128_384_576": {"lookahead_steps", "lookahead_share", "lookahead_ramp"},
     "packaged-airbench_64_256_352": {"init_scale"},
 }
@@ -103,7 +101,7 @@ def test_a_recorded_command_gives_the_recorded_settings(run):
 
 def test_the_real_run_is_the_default_and_as_described():
     assert configure({}) == configure({"epochs": 20, "lr": 0.01})
-    assert epoch_sides(recipe("default").sizes, 20) == [16] * 13 + [24] * 3 + [32] * 4
+    assert epoch_sides(recipe("default").sizes, 20) == [16] * 12 + [24] * 4 + [32] * 4
 
 
 def test_the_picture_shows_every_recorded_run():
