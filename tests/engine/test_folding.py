@@ -103,7 +103,7 @@ def test_winograds_way_takes_along_the_same(monkeypatch):
 
 
 def test_winograds_way_in_bf16_moves_a_trained_network_little(monkeypatch):
-    """No further than a few times what bf16 does to it anyway; random weights would say nothing here."""
+    """Less than twice as far as bf16 does anyway; of random weights this would say nothing."""
     network = load_pretrained({})[0].network
     image = paddle.to_tensor(normalise(make_synthetic(100, 100).test.images))
     answers, used = {}, []
