@@ -30,13 +30,14 @@ def build_loaders(
 ) -> tuple[BatchLoader, BatchLoader, BatchLoader]:
     """Training batches, those evaluated after each epoch, and the test batches.
 
-    After each epoch the images held out are evaluated, or, when there are none, the
-    test images: then that curve is only shown, nothing is chosen by it. They are as
+    After each epoch the images held out are evaluated, or, when there are none, the test images or
+    ``curve_images`` of them: then that curve is only shown, nothing is chosen by it. They are as
     small as the training images of that epoch, because a network that has only seen small
     images says little about large ones; the test batches are full-sized.
     """
     images, labels = train_set.images, train_set.fine_labels
-    curve_images, curve_labels = test_set.images, test_set.fine_labels
+    every = max(1, len(test_set) // config.curve_images) if config.curve_images else 1
+    curve_images, curve_labels = test_set.images[::every], test_set.fine_labels[::every]
     if config.holds_out:
         kept, held_out = held_out_images(labels, config.val_split, config.kfold, config.fold, config.seed)
         curve_images, curve_labels = images[held_out], labels[held_out]

@@ -122,6 +122,9 @@ class TrainConfig:
     seed: int = option(0, "seed of initial weights, order and augmentation")
 
     # evaluation
+    curve_images: int = option(
+        0, "about how many test images to evaluate after each epoch; all once more at the end (0: always all)"
+    )
     tta: str = option(
         "none", "views averaged in one more evaluation at the end; without a value: shifts (6 views)", TTA
     )

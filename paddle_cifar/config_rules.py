@@ -28,6 +28,7 @@ def check_values(config: TrainConfig) -> None:
         "limit_steps",
         "save_steps",
         "lookahead_steps",
+        "curve_images",
     ):
         require(name, getattr(config, name) >= 0, "0 or more")
     require(

@@ -115,8 +115,9 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         row = history.rows[best.progress["epochs"] - 1]
     elif average is not None:
         average.swap()
-    # An epoch without held-out images ends with the test images; on small ones where --epochs was lowered.
-    known = not config.holds_out and history.sides[-1] == FULL_SIDE
+    # Without held-out images an epoch ends with the test images: some of them, or small ones where --epochs was
+    # lowered.
+    known = not (config.holds_out or config.curve_images) and history.sides[-1] == FULL_SIDE
     scores = figures_of(row, "test") if known else evaluate_model(model, test_loader)
     views = evaluate_views(network, test_loader, config.tta)
     result = {

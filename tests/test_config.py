@@ -62,6 +62,7 @@ def test_an_integer_rate_is_fine():
         ("norm_lr", float("inf")),
         ("init_scale", -1.0),
         ("freeze_epochs", 20),
+        ("curve_images", -1),
         ("muon_steps", 7),  # the rounding errors of more rounds grow beyond bounds
         ("lookahead_share", 0.0),
         ("lookahead_ramp", True),  # without --lookahead-steps

@@ -1,6 +1,7 @@
 """Whole runs on the stand-in, through the command line."""
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -402,6 +403,21 @@ def test_limit_steps_ends_epochs_and_evaluation(tmp_path, capsys):
     assert out.count("step 2/2") == 2 and "engine paddle, float32" in out
 
 
+def test_a_curve_of_some_test_images_ends_in_a_result_of_all(tmp_path):
+    arguments = ["--synthetic-size", "1500", "--curve-images", "75", "--epochs", "3"]
+    for name in ("some", "all"):
+        place = ["--output", str(tmp_path), "--name", name]
+        assert main([*SMALL_RUN, *arguments[: 4 if name == "some" else 2], *arguments[4:], *place]) == 0
+    some, everything = (read_result(tmp_path / name) for name in ("some", "all"))
+    assert some["test_images"] == 300
+    assert {key: some[key] for key in ("acc_top1", "loss")} == pytest.approx(
+        {key: everything[key] for key in ("acc_top1", "loss")}, abs=1e-6
+    )
+    curves = [[row["test_acc_top1"] for row in read_history(tmp_path / name)] for name in ("some", "all")]
+    assert curves[0] != curves[1]
+    assert all(round(value * 75, 3).is_integer() for value in curves[0])
+
+
 def test_train_loss_is_plain_whatever_is_smoothed(tmp_path):
     """A loss that is comparable with the test loss; at a rate at which nothing is learnt."""
     losses = []
@@ -453,3 +469,15 @@ def test_curve_is_measured_on_images_as_small_as_those_trained_on():
     assert next(iter(eval_loader))[0].shape == (100, 3, 32, 32)
     assert [train_loader.side(epoch) for epoch in range(4)] == [16, 16, 32, 32]
     assert next(iter(test_loader))[0].shape == (100, 3, 32, 32)
+
+
+@pytest.mark.parametrize(("wanted", "kept"), [(0, 300), (100, 100), (70, 75), (300, 300), (9999, 300)])
+def test_the_curve_is_of_about_as_many_images_as_asked_for(wanted, kept):
+    """They lie evenly among all, whose order might be that of their classes."""
+    train_set, test_set = load_datasets("synthetic", synthetic_size=1500)
+    config = TrainConfig(dataset="synthetic", curve_images=wanted)
+    eval_loader = build_loaders(config, train_set, test_set)[1]
+    assert len(eval_loader.images) == kept
+    np.testing.assert_array_equal(eval_loader.labels, test_set.fine_labels[:: 300 // kept])
+    held_out = dataclasses.replace(config, val_split=200)
+    assert len(build_loaders(held_out, train_set, test_set)[1].images) == 200
