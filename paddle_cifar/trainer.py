@@ -115,8 +115,7 @@ def _train(run: RunFolder, config: TrainConfig, resumed: bool, started: float) -
         row = history.rows[best.progress["epochs"] - 1]
     elif average is not None:
         average.swap()
-    # Without held-out images an epoch ends with the test images: some of them, or small ones where --epochs was
-    # lowered.
+    # Without held-out images an epoch ends with the test images: some, or small ones with fewer --epochs.
     known = not (config.holds_out or config.curve_images) and history.sides[-1] == FULL_SIDE
     scores = figures_of(row, "test") if known else evaluate_model(model, test_loader)
     views = evaluate_views(network, test_loader, config.tta)

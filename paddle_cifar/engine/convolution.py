@@ -13,7 +13,9 @@ from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import alias, element_type, image_shape
 
-SAMPLE_IMAGES = 128
+# The ways are timed on so many images at least, and on so many pixels of small maps, where what a way does to
+# the kernels once would weigh too much.
+SAMPLE_IMAGES, SAMPLE_PIXELS = 128, 8192
 
 
 @cached
@@ -84,10 +86,13 @@ def _fastest(part: str, problem: Problem, *arguments: Any) -> Any:
 
 def _sample(problem: Problem, arguments: tuple[Any, ...]) -> tuple[Problem, tuple[Any, ...]]:
     """The first images of a large batch: timing every way on all of it takes as long as many steps."""
-    batch, *rest = problem.image
-    if batch <= SAMPLE_IMAGES:
+    batch, channels, height, width = problem.image
+    images = max(SAMPLE_IMAGES, SAMPLE_PIXELS // (height * width))
+    if batch <= images:
         return problem, arguments
-    smaller = Problem((SAMPLE_IMAGES, *rest), problem.weight, problem.geometry, problem.element, problem.bias)
+    smaller = Problem(
+        (images, channels, height, width), problem.weight, problem.geometry, problem.element, problem.bias
+    )
     # Images and their gradients have four axes; the packed weight and the bias have one.
-    first = (each[:SAMPLE_IMAGES] if each is not None and each.ndim == 4 else each for each in arguments)
+    first = (each[:images] if each is not None and each.ndim == 4 else each for each in arguments)
     return smaller, tuple(first)

@@ -23,7 +23,7 @@ POINTS = {3: (0, 0.5, -1, 2), 4: (0, 0.75, -0.75, 1.5, -1.5)}
 
 
 class Axis(NamedTuple):
-    """The matrices of one axis, in float64."""
+    """The matrices of one axis, in float64; those of pixels and output are exact in bf16."""
 
     pixels: np.ndarray  # [n, n], of m + 2 = n pixels to their numbers
     kernel: np.ndarray  # [n, 3]
@@ -40,8 +40,11 @@ def axis(side: int) -> Axis:
         return np.array([[float(x) ** power for power in range(most)] for x in POINTS[side]] + [infinity])
 
     pixels, kernel, output = np.linalg.inv(powers(count)).T, powers(TAPS), powers(side).T
+    # A row of pixels is a polynomial of the other points' roots, divided by its value at the row's own point.
+    # Left undivided it has few bits, and the kernel takes the division: it is rounded anyway.
+    leading = pixels[np.arange(count), [count - 2] * (count - 1) + [count - 1]]
     # Numbers of even size round less; powers of two cost no bit.
-    seen = 2.0 ** np.round(np.log2(np.linalg.norm(pixels, axis=1)))
+    seen = leading * 2.0 ** np.round(np.log2(np.linalg.norm(pixels, axis=1) / abs(leading)))
     made = 2.0 ** np.round(np.log2(np.linalg.norm(output, axis=0)))
     return Axis(pixels / seen[:, None], kernel * (seen * made)[:, None], output / made)
 
@@ -54,9 +57,14 @@ class Tiling(NamedTuple):
     along: int
 
     @property
+    def n(self) -> int:
+        """Numbers of a tile, along each axis."""
+        return self.side + TAPS - 1
+
+    @property
     def numbers(self) -> int:
         """Of a tile."""
-        return (self.side + TAPS - 1) ** 2
+        return self.n**2
 
 
 @cached
@@ -66,32 +74,36 @@ def tiling(height: int, width: int) -> Tiling:
     return min(every, key=lambda tiles: tiles.down * tiles.along * tiles.numbers)
 
 
+Pair = tuple[paddle.Tensor, paddle.Tensor]  # constant matrices: down the columns, and along the rows
+
+
 class Strip(NamedTuple):
-    """A row of tiles: the pixel rows it sees and those it makes, and its constant matrices."""
+    """A row of tiles: the pixel rows it sees and those it makes, and its sums."""
 
     seen: tuple[int, int]  # the first row, and how many
     made: tuple[int, int]
-    pixels: paddle.Tensor  # [numbers * tiles, pixels seen]
-    output: paddle.Tensor  # [pixels made, numbers * tiles]
-    back: paddle.Tensor  # its transpose
+    pixels: Pair  # [n, rows seen] and [n * tiles, width]: of pixels to numbers
+    output: Pair  # [rows made, n] and [width, n * tiles]: of numbers to pixels
+    back: Pair  # its transposes
 
 
 @cached
 def strips(height: int, width: int, element: int) -> tuple[Strip, ...]:
     """Those of a map."""
-    side, down, along = tiling(height, width)[:3]
+    side, down, along = tiling(height, width)
     across = [_placed(side, width, tile) for tile in range(along)]
+    wide_in, wide_out = np.stack([into for into, _ in across], 1), np.stack([out for _, out in across], 2)
+    wide = (wide_in.reshape(-1, width), wide_out.reshape(width, -1))
+    along_rows = [_constant(each, element) for each in (*wide, wide[1].T)]
     found = []
     for number in range(down):
         first, made_first = max(0, number * side - 1), number * side
         into, out = _placed(side, height, number)
         rows, made = np.flatnonzero(into.any(0)), min(side, height - made_first)
         into, out = into[:, rows], out[made_first : made_first + made]
-        pixels = np.stack([np.einsum("ap,bq->abpq", into, x_into) for x_into, _ in across], axis=2)
-        output = np.stack([np.einsum("pa,qb->pqab", out, x_out) for _, x_out in across], axis=4)
-        pixels, output = pixels.reshape(-1, len(rows) * width), output.reshape(made * width, -1)
-        matrices = (_constant(each, element) for each in (pixels, output, output.T))
-        found.append(Strip((first, len(rows)), (made_first, made), *matrices))
+        down_columns = [_constant(each, element) for each in (into, out, out.T)]
+        pairs = zip(down_columns, along_rows, strict=True)
+        found.append(Strip((first, len(rows)), (made_first, made), *pairs))
     return tuple(found)
 
 

@@ -126,7 +126,7 @@ def test_winograds_way_in_bf16_moves_a_trained_network_little(monkeypatch):
     exact = answers["float32", "direct"]
     size = np.linalg.norm(exact - exact.mean(0))
     plain, winograd = (np.linalg.norm(answers["bf16", way] - exact) / size for way in ("direct", "winograd"))
-    assert used.count("winograd") == 5  # all 3x3 convolutions but the first, whose map is too wide
+    assert used.count("winograd") == 5  # all 3x3 convolutions but the first, which has too few channels
     assert 0 < plain < winograd < 2 * plain < 0.05
 
 

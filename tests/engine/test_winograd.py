@@ -5,7 +5,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from paddle_cifar.engine import check, cpu, direct, dnnl, fastest, tiles, winograd
+from paddle_cifar.engine import check, cpu, direct, dnnl, fastest, sums, tiles, winograd
 from paddle_cifar.engine.convolution import ways
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import to_channels_first, to_channels_last
@@ -14,7 +14,7 @@ from tests.engine.conftest import difference, train_step
 BORDER = Geometry(padding=(1, 1, 1, 1))
 # Pixels, kernels and products are rounded once more than in a plain convolution, and sums enlarge that.
 TOLERANCE = {dnnl.FLOAT32: 5e-6, dnnl.BF16: 0.025}
-MAPS = [(3, 3), (4, 4), (5, 7), (6, 6), (8, 8), (9, 3), (11, 10), (16, 16), (13, 16)]
+MAPS = [(3, 3), (4, 4), (5, 7), (6, 6), (8, 8), (9, 3), (11, 10), (16, 16), (13, 16), (32, 29)]
 
 
 @pytest.mark.parametrize("side", tiles.POINTS)
@@ -24,6 +24,10 @@ def test_numbers_of_pixels_times_numbers_of_a_kernel_are_their_correlation(side)
     axis = tiles.axis(side)
     result = axis.output @ ((axis.pixels @ pixels) * (axis.kernel @ kernel))
     np.testing.assert_allclose(result, np.correlate(pixels, kernel, "valid"), rtol=1e-12, atol=1e-12)
+    # bf16 keeps eight bits: nothing is lost by writing these matrices down in it.
+    for matrix in (axis.pixels, axis.output):
+        fractions = np.frexp(matrix)[0] * 2**8
+        np.testing.assert_allclose(fractions, np.round(fractions), atol=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +68,46 @@ def test_all_three_parts_agree_with_the_plain_convolution(size, element):
         assert float((one - other).norm() / one.norm()) < TOLERANCE[element]
 
 
+@pytest.mark.parametrize("batch", [1, 2, 27, 100, 127, 1000])
+def test_windows_of_equal_size_cover_a_batch(batch):
+    shape = (
+        batch,
+        64,
+        16,
+        16,
+    )  # an image has 36 numbers for each of four tiles and 64 channels, 2 bytes each
+    count, firsts = sums.windows(shape, dnnl.BF16)
+    assert {index for first in firsts for index in range(first, first + count)} == set(range(batch))
+    assert count == batch or (count % 2 == 1 and count * 36 * 4 * 64 * 2 <= 1.1 * sums.CACHED_BYTES)
+
+
+@pytest.mark.usefixtures("needs_library")
+@pytest.mark.parametrize("channels", [(40, 48), (48, 40)])
+def test_images_a_few_at_a_time_give_what_all_of_them_give(monkeypatch, channels):
+    inputs, outputs = channels
+    problem = Problem((33, inputs, 9, 8), (outputs, inputs, 3, 3), BORDER, dnnl.FLOAT32, True)
+    image, added = (paddle.randn([33, 9, 8, count]) for count in channels)
+    weight, bias = rounded(problem, paddle.randn([outputs, inputs, 3, 3])), paddle.randn([outputs])
+    results = []
+    for size in (1, 120_000, 1 << 30):
+        monkeypatch.setattr(sums, "CACHED_BYTES", size)
+        results.append((sums.windows(problem.image, dnnl.FLOAT32)[0],
+            winograd.convolve(problem, image, weight, bias, added=added, relu=True),
+            winograd.image_gradient(problem, weight, added),
+            *winograd.weight_gradient(problem, image, added),
+        ))  # fmt: skip
+    counts, *others = zip(*results, strict=True)
+    assert counts[0] == 1 < counts[1] < counts[2] == 33
+    for one, some, everything in others:
+        for other in (one, some):
+            np.testing.assert_allclose(other.numpy(), everything.numpy(), rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"image": (8, 40, 2, 8)},
-        {"image": (8, 40, 17, 8)},
+        {"image": (8, 40, 33, 8)},
         {"image": (7, 40, 8, 8)},  # 28 tiles
         {"image": (8, 24, 8, 8), "weight": (48, 24, 3, 3)},
         {"weight": (48, 40, 5, 5)},
