@@ -1,7 +1,7 @@
 """Winograd's sums (`winograd.py`): the pixels of a row of tiles to their numbers, and numbers to pixels.
 
 Both are made in two steps, down the columns of a map and along its rows, each of them one product with a
-constant matrix (`tiles.py`): one matrix for both would be four times the work on 16x16 maps. What lies
+constant matrix (`tiles.py`): one matrix for both would be nearly five times the work on 16x16 maps. What lies
 between stays in the processor's caches: only so many images are taken at once.
 """
 
@@ -17,9 +17,8 @@ from paddle_cifar.engine.primitive import Primitive, cached, post_operations
 from paddle_cifar.engine.tensors import BYTES, Shape, new_bytes
 from paddle_cifar.engine.tiles import Pair, tiling
 
-CACHED_BYTES = (
-    3 << 20
-)  # of numbers; from 1 to 8 MB all are near, for two cores with 1 MB each and 32 together
+# Of numbers at once. From 1 to 24 MB differ little on two cores with a cache of 1 MB each and 32 MB together.
+CACHED_BYTES = 3 << 20
 
 
 def windows(maps: Shape, element: int) -> tuple[int, list[int]]:
