@@ -19,7 +19,7 @@ def default() -> TrainConfig:
     start, and a step is then some 13 % of the weights, large enough that the images are not
     learnt by heart. Head and norms take SGD at 0.2. Twelve epochs see 16x16 images, four
     24x24 (progressive resizing: Howard 2018, https://dawn.cs.stanford.edu/benchmark).
-    76.3 % (one seed) in 63 minutes on two cores without AMX; before Winograd's convolutions
+    76.3 % (one seed) in 62 minutes on two cores without AMX; before Winograd's convolutions
     76.0 % (mean of two seeds), 76.7 % with mirrored views, in 79.
 
         python main.py --epochs 20 --lr 0.01
