@@ -141,9 +141,9 @@ class Numbers:
     ) -> None:
         """From these pixel rows (the first, how many) of the images from `first` on; `at` is their place."""
         down, wide = _to_numbers(self._layout, rows[1])
-        _times(down, matrices[0], self._pixels(image, first, rows[0]), self._half.data_ptr())
+        multiply(down, matrices[0].data_ptr(), self._pixels(image, first, rows[0]), self._half.data_ptr())
         place = self.place + at * self._layout.channels * self._size
-        _times(wide, matrices[1], self._half.data_ptr(), place)
+        multiply(wide, matrices[1].data_ptr(), self._half.data_ptr(), place)
 
     def empty(
         self,
@@ -160,10 +160,12 @@ class Numbers:
         more = {} if bias is None else {dnnl.BIAS: bias.data_ptr()}
         if added is not None:
             more[dnnl.ADDED] = self._pixels(added, first, rows[0])
-        _times(wide, matrices[1], self.place, self._half.data_ptr())
-        _times(down, matrices[0], self._half.data_ptr(), self._pixels(image, first, rows[0]), more)
+        multiply(wide, matrices[1].data_ptr(), self.place, self._half.data_ptr())
+        multiply(
+            down, matrices[0].data_ptr(), self._half.data_ptr(), self._pixels(image, first, rows[0]), more
+        )
 
 
-def _times(primitive: Primitive, matrix: paddle.Tensor, source: int, target: int, more: Any = None) -> None:
-    pointers = {dnnl.SRC: matrix.data_ptr(), dnnl.WEIGHTS: source, dnnl.DST: target}
-    primitive.run(pointers | more if more else pointers)
+def multiply(primitive: Primitive, left: int, right: int, result: int, more: Any = None) -> None:
+    """Run a product on these addresses; `more` are further ones that it takes."""
+    primitive.run({dnnl.SRC: left, dnnl.WEIGHTS: right, dnnl.DST: result, **(more or {})})

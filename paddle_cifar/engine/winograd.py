@@ -22,7 +22,7 @@ from paddle_cifar.engine import dnnl
 from paddle_cifar.engine.im2col import bias_gradient
 from paddle_cifar.engine.primitive import Primitive, cached, post_operations
 from paddle_cifar.engine.problem import Geometry, Problem, unrounded
-from paddle_cifar.engine.sums import Numbers, windows
+from paddle_cifar.engine.sums import Numbers, multiply, windows
 from paddle_cifar.engine.tensors import BYTES, new_bytes, new_image, new_vector, packed
 from paddle_cifar.engine.tiles import TAPS, kernel_matrices, strips, tiling
 
@@ -94,10 +94,6 @@ def _weight_product(numbers: int, rows: int, filters: int, depth: int, element: 
     )
 
 
-def _multiply(primitive: Primitive, left: int, right: int, result: int) -> None:
-    primitive.run({dnnl.SRC: left, dnnl.WEIGHTS: right, dnnl.DST: result})
-
-
 def _kernels(problem: Problem, weight: paddle.Tensor, turned: bool, layout: Any) -> paddle.Tensor:
     """The numbers of all kernels, [numbers, inputs, outputs] in this layout."""
     element, (filters, depth) = problem.element, problem.weight[:2]
@@ -105,7 +101,7 @@ def _kernels(problem: Problem, weight: paddle.Tensor, turned: bool, layout: Any)
     plain = new_bytes(tiles.numbers * filters * depth * BYTES[element])
     matrix = kernel_matrices(tiles.side, element)["turned" if turned else "plain"]
     to_kernels = _to_kernels(problem.weight, tiles.numbers, element)
-    _multiply(to_kernels, matrix.data_ptr(), weight.data_ptr(), plain.data_ptr())
+    multiply(to_kernels, matrix.data_ptr(), weight.data_ptr(), plain.data_ptr())
     inputs, outputs = (filters, depth) if turned else (depth, filters)
     strides = (filters * depth, depth, 1) if turned else (filters * depth, 1, depth)
     return packed(plain, dnnl.descriptor((tiles.numbers, inputs, outputs), element, strides), layout)
@@ -135,7 +131,7 @@ def convolve(
     for first in firsts:
         for strip in strips(height, width, element):
             seen.fill(image, first, strip.seen, strip.pixels)
-            _multiply(product, seen.place, kernels.data_ptr(), made.place)
+            multiply(product, seen.place, kernels.data_ptr(), made.place)
             made.empty(result, first, strip.made, strip.output, line, added, relu)
     return result
 
@@ -163,10 +159,8 @@ def weight_gradient(
         product = _weight_product(
             tiles.numbers, tiles.along * batch, filters, depth, element, adds=number > 0
         )
-        _multiply(product, made.place, seen.place, sums.data_ptr())
+        multiply(product, made.place, seen.place, sums.data_ptr())
     raw = new_vector(filters * TAPS * TAPS * depth)
     matrix = kernel_matrices(tiles.side, element)["back"]
-    _multiply(
-        _from_kernels(problem.weight, tiles.numbers), matrix.data_ptr(), sums.data_ptr(), raw.data_ptr()
-    )
+    multiply(_from_kernels(problem.weight, tiles.numbers), matrix.data_ptr(), sums.data_ptr(), raw.data_ptr())
     return unrounded(problem, raw), bias_gradient(problem, gradient) if problem.bias else None

@@ -70,12 +70,8 @@ def test_all_three_parts_agree_with_the_plain_convolution(size, element):
 
 @pytest.mark.parametrize("batch", [1, 2, 27, 100, 127, 1000])
 def test_windows_of_equal_size_cover_a_batch(batch):
-    shape = (
-        batch,
-        64,
-        16,
-        16,
-    )  # an image has 36 numbers for each of four tiles and 64 channels, 2 bytes each
+    # An image has 36 numbers for each of four tiles and 64 channels, two bytes each.
+    shape = (batch, 64, 16, 16)
     count, firsts = sums.windows(shape, dnnl.BF16)
     assert {index for first in firsts for index in range(first, first + count)} == set(range(batch))
     assert count == batch or (count % 2 == 1 and count * 36 * 4 * 64 * 2 <= 1.1 * sums.CACHED_BYTES)
