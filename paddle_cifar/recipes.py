@@ -40,6 +40,7 @@ def default() -> TrainConfig:
         hold_share=0.2,
         warmup_epochs=0.5,
         log_freq=20,
+        curve_images=2000,
     )
 
 

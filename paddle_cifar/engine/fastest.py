@@ -15,10 +15,8 @@ log = logging.getLogger(__name__)
 Way = Callable[..., Any]
 Sample = Callable[[Problem, tuple[Any, ...]], tuple[Problem, tuple[Any, ...]]]
 
-ROUNDS = 3  # the best counts: the first makes the primitives, and another process may disturb one
-# Rounds longer than this are felt in a run of minutes, and making the primitives is little of them: there are
-# two, and only one of a way that was this many times slower than the best.
-LONG_SECONDS, HOPELESS = 0.05, 3.0
+ROUNDS = 3  # the best counts: the first makes the machine code, and another process may disturb one
+LONG_SECONDS = 0.05  # a way that takes this long has one round less: it would be felt in a run of minutes
 # oneDNN's weight gradient has its threads wait in a spin loop: it must be clearly faster on a calm machine to
 # be taken, because on a busy one it is many times slower.
 HANDICAP = {("gradient of weight", "direct"): 1.2}
@@ -59,7 +57,7 @@ def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple
     taken: dict[str, float] = {}
     for number in range(ROUNDS):
         for name, way in ways.items():
-            if number and _enough(number, taken[name], min(taken.values())):
+            if number == ROUNDS - 1 and taken[name] > LONG_SECONDS:
                 continue
             try:
                 seconds = _seconds(way, problem, arguments) * HANDICAP.get((what, name), 1.0)
@@ -69,11 +67,6 @@ def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple
     best = min(taken, key=taken.__getitem__)
     log.debug("%s of %s: %s", what, problem, {name: f"{1e3 * each:.1f} ms" for name, each in taken.items()})
     return best
-
-
-def _enough(rounds: int, seconds: float, best: float) -> bool:
-    """Whether a way whose fastest round took so long needs no further one."""
-    return seconds > LONG_SECONDS and (rounds == ROUNDS - 1 or seconds > HOPELESS * best)
 
 
 def _seconds(way: Way, problem: Problem, arguments: tuple[Any, ...]) -> float:

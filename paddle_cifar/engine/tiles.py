@@ -74,49 +74,44 @@ def tiling(height: int, width: int) -> Tiling:
     return min(every, key=lambda tiles: tiles.down * tiles.along * tiles.numbers)
 
 
-Pair = tuple[paddle.Tensor, paddle.Tensor]  # constant matrices: down the columns, and along the rows
+Matrix = tuple[tuple[float, ...], ...]
+
+
+class Sums(NamedTuple):
+    """Constant matrices: down the columns of a map, and of one tile along its rows."""
+
+    down: Matrix
+    along: Matrix
 
 
 class Strip(NamedTuple):
-    """A row of tiles: the pixel rows it sees and those it makes, and its sums."""
+    """A row of tiles: the first pixel row it sees and the first it makes, and its sums."""
 
-    seen: tuple[int, int]  # the first row, and how many
-    made: tuple[int, int]
-    pixels: Pair  # [n, rows seen] and [n * tiles, width]: of pixels to numbers
-    output: Pair  # [rows made, n] and [width, n * tiles]: of numbers to pixels
-    back: Pair  # its transposes
+    seen: int
+    made: int
+    pixels: Sums  # [n, rows seen] and [n, n]: of pixels to numbers
+    output: Sums  # [rows made, n] and [m, n]: of numbers to pixels
+    back: Sums  # its transposes
 
 
 @cached
-def strips(height: int, width: int, element: int) -> tuple[Strip, ...]:
-    """Those of a map."""
-    side, down, along = tiling(height, width)
-    across = [_placed(side, width, tile) for tile in range(along)]
-    wide_in, wide_out = np.stack([into for into, _ in across], 1), np.stack([out for _, out in across], 2)
-    wide = (wide_in.reshape(-1, width), wide_out.reshape(width, -1))
-    along_rows = [_constant(each, element) for each in (*wide, wide[1].T)]
-    found = []
+def strips(height: int, width: int) -> tuple[Strip, ...]:
+    """Those of a map. Rows beyond its border are left out of the matrices."""
+    side, down, _ = tiling(height, width)
+    matrices, found = axis(side), []
     for number in range(down):
-        first, made_first = max(0, number * side - 1), number * side
-        into, out = _placed(side, height, number)
-        rows, made = np.flatnonzero(into.any(0)), min(side, height - made_first)
-        into, out = into[:, rows], out[made_first : made_first + made]
-        down_columns = [_constant(each, element) for each in (into, out, out.T)]
-        pairs = zip(down_columns, along_rows, strict=True)
-        found.append(Strip((first, len(rows)), (made_first, made), *pairs))
+        made = number * side
+        rows = np.arange(made - 1, made + side + 1)
+        inside = (rows >= 0) & (rows < height)
+        into, out = matrices.pixels[:, inside], matrices.output[: height - made]
+        sums = (into, matrices.pixels), (out, matrices.output), (out.T, matrices.output.T)
+        constants = (Sums(*map(_constant, pair)) for pair in sums)
+        found.append(Strip(int(rows[inside][0]), made, *constants))
     return tuple(found)
 
 
-def _placed(side: int, size: int, tile: int) -> tuple[np.ndarray, np.ndarray]:
-    """One axis of one tile, in a map of so many pixels: [n, size] and [size, n]; the border is left out."""
-    matrices, start = axis(side), tile * side - 1
-    into, out = np.zeros((side + TAPS - 1, size)), np.zeros((size, side + TAPS - 1))
-    for tap in range(side + TAPS - 1):
-        if 0 <= start + tap < size:
-            into[:, start + tap] = matrices.pixels[:, tap]
-    for row in range(min(side, size - tile * side)):
-        out[tile * side + row] = matrices.output[row]
-    return into, out
+def _constant(matrix: np.ndarray) -> Matrix:
+    return tuple(map(tuple, matrix.tolist()))
 
 
 @cached
@@ -125,13 +120,13 @@ def kernel_matrices(side: int, element: int) -> dict[str, paddle.Tensor]:
     along = axis(side).kernel
     both = np.einsum("ay,bx->abyx", along, along).reshape(-1, TAPS * TAPS)
     return {
-        "plain": _constant(both, element),
-        "turned": _constant(both[:, ::-1], element),
-        "back": _constant(both.T, dnnl.FLOAT32),
+        "plain": _tensor(both, element),
+        "turned": _tensor(both[:, ::-1], element),
+        "back": _tensor(both.T, dnnl.FLOAT32),
     }
 
 
-def _constant(values: np.ndarray, element: int) -> paddle.Tensor:
+def _tensor(values: np.ndarray, element: int) -> paddle.Tensor:
     layout = dnnl.descriptor(values.shape, dnnl.FLOAT32)
     tensor, result = paddle.to_tensor(values.astype(np.float32)), new_bytes(values.size * BYTES[element])
     reorder(tensor.data_ptr(), layout, result.data_ptr(), dnnl.descriptor(values.shape, element))

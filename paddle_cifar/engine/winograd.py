@@ -14,15 +14,17 @@ it and by 1.1 % with it. And a pixel that is not finite spoils the rows of its t
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import paddle
 
 from paddle_cifar.engine import dnnl
+from paddle_cifar.engine.codegen import LANES, available
 from paddle_cifar.engine.im2col import bias_gradient
 from paddle_cifar.engine.primitive import Primitive, cached, post_operations
 from paddle_cifar.engine.problem import Geometry, Problem, unrounded
-from paddle_cifar.engine.sums import Numbers, multiply, windows
+from paddle_cifar.engine.sums import Numbers, Window, windows
 from paddle_cifar.engine.tensors import BYTES, new_bytes, new_image, new_vector, packed
 from paddle_cifar.engine.tiles import TAPS, kernel_matrices, strips, tiling
 
@@ -33,14 +35,16 @@ NARROWEST, WIDEST = 3, 32  # pixels: below, a tile is mostly border; beyond, not
 
 @cached
 def applies(problem: Problem) -> bool:
-    """3x3 kernels that walk pixel by pixel over small maps with a border of one, and enough to do."""
+    """3x3 kernels that walk pixel by pixel over small maps with a border of one, whole vectors of channels,
+    and enough to do."""
     plain = problem.geometry == Geometry(padding=(1, 1, 1, 1)) and problem.weight[2:] == (TAPS, TAPS)
     batch, channels, *sides = problem.image
     if not plain or min(sides) < NARROWEST or max(sides) > WIDEST:
         return False
     tiles = tiling(*sides)
-    enough = min(channels, problem.weight[0]) >= FEWEST_CHANNELS
-    return enough and batch * tiles.down * tiles.along >= FEWEST_TILES
+    both = (channels, problem.weight[0])
+    enough = min(both) >= FEWEST_CHANNELS and batch * tiles.down * tiles.along >= FEWEST_TILES
+    return enough and not any(count % LANES for count in both) and available(problem.element)
 
 
 @cached
@@ -101,7 +105,7 @@ def _kernels(problem: Problem, weight: paddle.Tensor, turned: bool, layout: Any)
     plain = new_bytes(tiles.numbers * filters * depth * BYTES[element])
     matrix = kernel_matrices(tiles.side, element)["turned" if turned else "plain"]
     to_kernels = _to_kernels(problem.weight, tiles.numbers, element)
-    multiply(to_kernels, matrix.data_ptr(), weight.data_ptr(), plain.data_ptr())
+    _multiply(to_kernels, matrix.data_ptr(), weight.data_ptr(), plain.data_ptr())
     inputs, outputs = (filters, depth) if turned else (depth, filters)
     strides = (filters * depth, depth, 1) if turned else (filters * depth, 1, depth)
     return packed(plain, dnnl.descriptor((tiles.numbers, inputs, outputs), element, strides), layout)
@@ -123,16 +127,18 @@ def convolve(
     element, (height, width) = problem.element, problem.image[2:]
     source, target = (problem.output, problem.image) if turned else (problem.image, problem.output)
     result, tiles = new_image(target, element), tiling(height, width)
-    images, firsts = windows(max(source, target), element)  # by the one with more channels
+    cut = windows(max(source, target), element)  # by the one with more channels
+    images = cut[0].images
+    # The last window begins early rather than be shorter: another shape would need kernels packed otherwise.
+    cut = [Window(min(first, target[0] - images), images) for first, _ in cut]
     product = _product(tiles.numbers, tiles.along * images, source[1], target[1], element)
     kernels = _kernels(problem, weight, turned, product.layout(dnnl.WEIGHTS))
-    seen, made = (Numbers(maps, element, images, images) for maps in (source, target))
-    line = None if bias is None else paddle._C_ops.tile(bias, [width])
-    for first in firsts:
-        for strip in strips(height, width, element):
-            seen.fill(image, first, strip.seen, strip.pixels)
-            multiply(product, seen.place, kernels.data_ptr(), made.place)
-            made.empty(result, first, strip.made, strip.output, line, added, relu)
+    seen, made = (Numbers(maps, element, images) for maps in (source, target))
+    for window in cut:
+        for strip in strips(height, width):
+            seen.fill(image, window, strip.seen, strip.pixels)
+            _multiply(product, seen.place, kernels.data_ptr(), made.place)
+            made.empty(result, window, strip.made, strip.output, bias, added, relu)
     return result
 
 
@@ -146,21 +152,30 @@ def weight_gradient(
 ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
     """The float32 gradients of weight and bias, in Paddle's layout."""
     element, (filters, depth) = problem.element, problem.weight[:2]
-    batch, _, height, width = problem.image
+    height, width = problem.image[2:]
     tiles = tiling(height, width)
-    # The products of all images at once: each adds to the large result, which would cost more than it saves.
-    images, firsts = windows(max(problem.image, problem.output), element)
-    seen, made = (Numbers(maps, element, images, batch) for maps in (problem.image, problem.output))
     sums = new_vector(tiles.numbers * filters * depth)
-    for number, strip in enumerate(strips(height, width, element)):
-        for first in firsts:
-            seen.fill(image, first, strip.seen, strip.pixels, first)
-            made.fill(gradient, first, strip.made, strip.back, first)
-        product = _weight_product(
-            tiles.numbers, tiles.along * batch, filters, depth, element, adds=number > 0
+    # Every product adds to all of the sums: where these are large, more images are taken at once.
+    cut = windows(max(problem.image, problem.output), element, sums.size * BYTES[dnnl.FLOAT32])
+    seen, made = (Numbers(maps, element, cut[0].images) for maps in (problem.image, problem.output))
+    adds = False
+    for window in cut:
+        product = functools.partial(
+            _weight_product, tiles.numbers, tiles.along * window.images, filters, depth, element
         )
-        multiply(product, made.place, seen.place, sums.data_ptr())
+        for strip in strips(height, width):
+            seen.fill(image, window, strip.seen, strip.pixels)
+            made.fill(gradient, window, strip.made, strip.back)
+            _multiply(product(adds), made.place, seen.place, sums.data_ptr())
+            adds = True
     raw = new_vector(filters * TAPS * TAPS * depth)
     matrix = kernel_matrices(tiles.side, element)["back"]
-    multiply(_from_kernels(problem.weight, tiles.numbers), matrix.data_ptr(), sums.data_ptr(), raw.data_ptr())
+    _multiply(
+        _from_kernels(problem.weight, tiles.numbers), matrix.data_ptr(), sums.data_ptr(), raw.data_ptr()
+    )
     return unrounded(problem, raw), bias_gradient(problem, gradient) if problem.bias else None
+
+
+def _multiply(primitive: Primitive, left: int, right: int, result: int) -> None:
+    """Run a product on these addresses."""
+    primitive.run({dnnl.SRC: left, dnnl.WEIGHTS: right, dnnl.DST: result})

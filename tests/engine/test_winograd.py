@@ -50,11 +50,11 @@ def test_a_map_is_cut_into_the_tiles_with_the_fewest_numbers(size, expected):
 def test_all_three_parts_agree_with_the_plain_convolution(size, element):
     if element == dnnl.BF16 and not cpu.has_bf16():
         pytest.skip("a processor without bf16")
-    problem = Problem((33, 40, *size), (48, 40, 3, 3), BORDER, element, True)
+    problem = Problem((33, 32, *size), (48, 32, 3, 3), BORDER, element, True)
     assert all("winograd" in parts for parts in ways(problem).values())
-    image = to_channels_last(paddle.randn([33, 40, *size]), element)
+    image = to_channels_last(paddle.randn([33, 32, *size]), element)
     gradient = to_channels_last(paddle.randn([33, 48, *size]), element)
-    weight, bias = rounded(problem, paddle.randn([48, 40, 3, 3])), paddle.randn([48])
+    weight, bias = rounded(problem, paddle.randn([48, 32, 3, 3])), paddle.randn([48])
     pairs = [
         tuple(way.convolve(problem, image, weight, bias) for way in (direct, winograd)),
         tuple(way.image_gradient(problem, weight, gradient) for way in (direct, winograd)),
@@ -62,23 +62,24 @@ def test_all_three_parts_agree_with_the_plain_convolution(size, element):
     ]
     for pair in pairs:
         one, other = (
-            to_channels_first(each) if each.ndim == 4 and each.shape != [48, 40, 3, 3] else each
+            to_channels_first(each) if each.ndim == 4 and each.shape != [48, 32, 3, 3] else each
             for each in pair
         )
         assert float((one - other).norm() / one.norm()) < TOLERANCE[element]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 27, 100, 127, 1000])
-def test_windows_of_equal_size_cover_a_batch(batch):
+def test_windows_cover_a_batch_and_their_numbers_fit_the_caches(batch):
     # An image has 36 numbers for each of four tiles and 64 channels, two bytes each.
-    shape = (batch, 64, 16, 16)
-    count, firsts = sums.windows(shape, dnnl.BF16)
-    assert {index for first in firsts for index in range(first, first + count)} == set(range(batch))
-    assert count == batch or (count % 2 == 1 and count * 36 * 4 * 64 * 2 <= 1.1 * sums.CACHED_BYTES)
+    cut = sums.windows((batch, 64, 16, 16), dnnl.BF16)
+    assert [index for first, count in cut for index in range(first, first + count)] == list(range(batch))
+    most = max(count for _, count in cut)
+    assert most == batch or (most % 2 == 1 and most * 36 * 4 * 64 * 2 <= 1.1 * sums.CACHED_BYTES)
+    assert len(sums.windows((batch, 64, 16, 16), dnnl.BF16, 1 << 30)) == 1
 
 
 @pytest.mark.usefixtures("needs_library")
-@pytest.mark.parametrize("channels", [(40, 48), (48, 40)])
+@pytest.mark.parametrize("channels", [(32, 48), (48, 32)])
 def test_images_a_few_at_a_time_give_what_all_of_them_give(monkeypatch, channels):
     inputs, outputs = channels
     problem = Problem((33, inputs, 9, 8), (outputs, inputs, 3, 3), BORDER, dnnl.FLOAT32, True)
@@ -87,7 +88,7 @@ def test_images_a_few_at_a_time_give_what_all_of_them_give(monkeypatch, channels
     results = []
     for size in (1, 120_000, 1 << 30):
         monkeypatch.setattr(sums, "CACHED_BYTES", size)
-        results.append((sums.windows(problem.image, dnnl.FLOAT32)[0],
+        results.append((sums.windows(problem.image, dnnl.FLOAT32)[0].images,
             winograd.convolve(problem, image, weight, bias, added=added, relu=True),
             winograd.image_gradient(problem, weight, added),
             *winograd.weight_gradient(problem, image, added),
@@ -96,24 +97,25 @@ def test_images_a_few_at_a_time_give_what_all_of_them_give(monkeypatch, channels
     assert counts[0] == 1 < counts[1] < counts[2] == 33
     for one, some, everything in others:
         for other in (one, some):
-            np.testing.assert_allclose(other.numpy(), everything.numpy(), rtol=1e-4, atol=1e-4)
+            assert float((other - everything).norm() / everything.norm()) < 1e-5
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"image": (8, 40, 2, 8)},
-        {"image": (8, 40, 33, 8)},
-        {"image": (7, 40, 8, 8)},  # 28 tiles
-        {"image": (8, 24, 8, 8), "weight": (48, 24, 3, 3)},
-        {"weight": (48, 40, 5, 5)},
+        {"image": (8, 32, 2, 8)},
+        {"image": (8, 32, 33, 8)},
+        {"image": (7, 32, 8, 8)},  # 28 tiles
+        {"image": (8, 16, 8, 8), "weight": (48, 16, 3, 3)},
+        {"image": (8, 40, 8, 8), "weight": (48, 40, 3, 3)},  # not whole vectors
+        {"weight": (48, 32, 5, 5)},
         {"geometry": Geometry((2, 2), (1, 1, 1, 1))},
         {"geometry": Geometry(padding=(0, 0, 0, 0))},
         {"geometry": Geometry(padding=(2, 2, 2, 2), dilation=(2, 2))},
     ],
 )
 def test_others_are_left_to_other_ways(change):
-    plain = {"image": (8, 40, 8, 8), "weight": (48, 40, 3, 3), "geometry": BORDER}
+    plain = {"image": (8, 32, 8, 8), "weight": (48, 32, 3, 3), "geometry": BORDER}
     make = lambda **fields: Problem(**fields, element=dnnl.FLOAT32, bias=False)  # noqa: E731
     assert winograd.applies(make(**plain))
     assert not winograd.applies(make(**{**plain, **change}))
@@ -134,7 +136,7 @@ def test_a_network_that_is_computed_so_trains_like_paddle(monkeypatch):
             "gradient of weight": {"winograd": winograd.weight_gradient},
         }
 
-    network = nn.Sequential(nn.Conv2D(32, 40, 3, padding=1), nn.Silu(), nn.Conv2D(40, 32, 3, padding=1))
+    network = nn.Sequential(nn.Conv2D(32, 48, 3, padding=1), nn.Silu(), nn.Conv2D(48, 32, 3, padding=1))
     image = paddle.randn([4, 32, 10, 7])
     theirs = train_step(network, image, "paddle")
     assert check.failure("float32") is None  # looked at now, with all ways; the answer is kept

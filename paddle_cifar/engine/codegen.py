@@ -1,0 +1,187 @@
+"""Loops over vectors of floats, compiled for this processor by LLVM when they are first needed.
+
+For what no primitive of oneDNN does in one go (`sums.py`). A kernel is written line by line as LLVM's
+intermediate representation, and runs on the threads oneDNN uses: two pools would fight for the cores. LLVM
+comes with llvmlite, the package numba is built on; without it the engine does without these kernels.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+from collections.abc import Iterator, Sequence
+from ctypes import c_int64, c_uint, c_void_p
+from typing import Any
+
+from paddle_cifar.engine import cpu, dnnl
+
+LANES = 16  # floats of a vector
+VECTOR = f"<{LANES} x float>"
+# As they lie in memory: LLVM's name for one, and for a vector of them; and bytes.
+MEMORY = {dnnl.FLOAT32: ("float", VECTOR, 4), dnnl.BF16: ("bfloat", f"<{LANES} x bfloat>", 2)}
+
+
+@functools.cache
+def available(element: int) -> bool:
+    """Whether kernels on numbers of this type can be compiled here."""
+    # Elsewhere LLVM would call a function for each number it rounds to bf16.
+    if element == dnnl.BF16 and "avx512_bf16" not in cpu.features():
+        return False
+    try:
+        _machine()
+        _openmp()
+    except (ImportError, OSError, AttributeError, RuntimeError):  # no llvmlite, or one that is too old
+        return False
+    return True
+
+
+@functools.cache
+def _machine() -> Any:
+    """LLVM for this processor."""
+    from llvmlite import binding
+
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    binding.create_pipeline_tuning_options(speed_level=2)  # since llvmlite 0.44
+    return binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3
+    )
+
+
+@functools.cache
+def _openmp() -> Any:
+    """The threads of oneDNN: Paddle's wheel keeps their library beside it."""
+    path = dnnl.library_path().with_name("libiomp5.so")
+    parallel = ctypes.CDLL(str(path)).GOMP_parallel
+    parallel.argtypes, parallel.restype = (c_void_p, c_void_p, c_uint, c_uint), None
+    return parallel
+
+
+class Kernel:
+    """Machine code for one `Code`."""
+
+    def __init__(self, code: Code) -> None:
+        from llvmlite import binding
+
+        module = binding.parse_assembly(code.text())
+        module.verify()
+        passes = binding.create_pass_builder(
+            _machine(), binding.create_pipeline_tuning_options(speed_level=2)
+        )
+        passes.getModulePassManager().run(module, passes)
+        self._compiled = binding.create_mcjit_compiler(module, _machine())  # owns the code
+        self._compiled.finalize_object()
+        self._address = self._compiled.get_function_address("kernel")
+
+    def run(self, *arguments: int) -> None:
+        """Every thread takes one task after the other, until all are done."""
+        values = (c_int64 * (1 + len(arguments)))(0, *arguments)
+        _openmp()(self._address, ctypes.addressof(values), 0, 0)
+
+
+class Code:
+    """A kernel being written. What its methods take and give are LLVM's names of values, and integers."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._counters: list[str] = []
+        self._names = 0
+
+    def text(self) -> str:
+        """The whole kernel. Its argument points to 64-bit numbers: the next task, then those of `run`."""
+        lines = "\n".join([*self._counters, *self._lines, "ret void"])
+        return f"define void @kernel(ptr %arguments) {{\n{lines}\n}}\n"
+
+    def value(self, expression: str) -> str:
+        """The name of what an instruction gives."""
+        name = self._name()
+        self._lines.append(f"{name} = {expression}")
+        return name
+
+    def _name(self) -> str:
+        self._names += 1
+        return f"%v{self._names}"
+
+    def arguments(self, count: int) -> list[str]:
+        """What `run` was given."""
+        places = [self.value(f"getelementptr i64, ptr %arguments, i64 {1 + n}") for n in range(count)]
+        return [self.value(f"load i64, ptr {place}") for place in places]
+
+    def pointer(self, address: str) -> str:
+        return self.value(f"inttoptr i64 {address} to ptr")
+
+    def add(self, *numbers: str | int) -> str | int:
+        return functools.reduce(lambda one, other: self.value(f"add i64 {one}, {other}"), numbers)
+
+    def multiply(self, *numbers: str | int) -> str | int:
+        return functools.reduce(lambda one, other: self.value(f"mul i64 {one}, {other}"), numbers)
+
+    @contextlib.contextmanager
+    def tasks(self, count: str) -> Iterator[str]:
+        """A loop that all threads share: each number below `count` is taken by one of them."""
+        with self._while_below(
+            count, lambda: self.value("atomicrmw add ptr %arguments, i64 1 monotonic")
+        ) as n:
+            yield n
+
+    @contextlib.contextmanager
+    def loop(self, stop: str | int, step: int = 1) -> Iterator[str]:
+        """Numbers from 0 to below `stop`."""
+        counter = self._name()
+        self._counters.append(f"{counter} = alloca i64")
+        self._lines.append(f"store i64 0, ptr {counter}")
+        with self._while_below(stop, lambda: self.value(f"load i64, ptr {counter}")) as number:
+            yield number
+            self._lines.append(f"store i64 {self.add(number, step)}, ptr {counter}")
+
+    @contextlib.contextmanager
+    def _while_below(self, stop: str | int, following: Any) -> Iterator[str]:
+        again, body, end = (self._name()[1:] for _ in range(3))
+        self._lines += [f"br label %{again}", f"{again}:"]
+        number = following()
+        inside = self.value(f"icmp slt i64 {number}, {stop}")
+        self._lines += [f"br i1 {inside}, label %{body}, label %{end}", f"{body}:"]
+        yield number
+        self._lines += [f"br label %{again}", f"{end}:"]
+
+    def room(self, floats: str | int) -> str:
+        """Memory of the thread's own, zero at first; a whole number of vectors."""
+        pointer = self.value(f"alloca float, i64 {floats}, align 64")
+        with self.loop(floats, step=LANES) as at:
+            self.store("zeroinitializer", pointer, at, dnnl.FLOAT32)
+        return pointer
+
+    def _place(self, pointer: str, index: str | int, element: int) -> str:
+        return self.value(f"getelementptr {MEMORY[element][0]}, ptr {pointer}, i64 {index}")
+
+    def load(self, pointer: str, index: str | int, element: int) -> str:
+        """The vector that begins at this number, in float32."""
+        _, kind, size = MEMORY[element]
+        vector = self.value(f"load {kind}, ptr {self._place(pointer, index, element)}, align {size}")
+        return self.value(f"fpext {kind} {vector} to {VECTOR}") if element == dnnl.BF16 else vector
+
+    def store(self, vector: str, pointer: str, index: str | int, element: int) -> None:
+        _, kind, size = MEMORY[element]
+        if element == dnnl.BF16:
+            vector = self.value(f"fptrunc {VECTOR} {vector} to {kind}")
+        self._lines.append(f"store {kind} {vector}, ptr {self._place(pointer, index, element)}, align {size}")
+
+    def plus(self, one: str, other: str) -> str:
+        return self.value(f"fadd contract {VECTOR} {one}, {other}")
+
+    def relu(self, vector: str) -> str:
+        """Zero for what is below it; what is not a number stays so."""
+        below = self.value(f"fcmp olt {VECTOR} {vector}, zeroinitializer")
+        return self.value(f"select <{LANES} x i1> {below}, {VECTOR} zeroinitializer, {VECTOR} {vector}")
+
+    def weighted(self, weights: Sequence[float], vectors: Sequence[str]) -> str:
+        """The sum of the vectors times their weights; those that weigh nothing are left out."""
+        terms = []
+        for weight, vector in zip(weights, vectors, strict=True):
+            if weight:
+                # LLVM reads a float as the bits of the float64 it equals.
+                bits = ctypes.c_uint64.from_buffer(ctypes.c_double(ctypes.c_float(weight).value)).value
+                same = ", ".join([f"float 0x{bits:016X}"] * LANES)
+                terms.append(self.value(f"fmul contract {VECTOR} {vector}, <{same}>"))
+        return functools.reduce(self.plus, terms) if terms else "zeroinitializer"
