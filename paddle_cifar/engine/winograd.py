@@ -15,6 +15,7 @@ it and by 1.1 % with it. And a pixel that is not finite spoils the rows of its t
 from __future__ import annotations
 
 import functools
+from ctypes import c_void_p
 from typing import Any
 
 import paddle
@@ -74,15 +75,20 @@ def _from_kernels(weight: tuple[int, ...], numbers: int) -> Primitive:
 
 
 @cached
+def _numbers(numbers: int, rows: int, channels: int, element: int, turned: bool = False) -> c_void_p:
+    """What lies at the place of `Numbers`, [numbers, rows, channels]; `turned`: with the last two swapped."""
+    shape, strides = (numbers, rows, channels), ((rows + 1) * channels, channels, 1)
+    if turned:
+        shape, strides = (numbers, channels, rows), ((rows + 1) * channels, 1, channels)
+    return dnnl.descriptor(shape, element, strides)
+
+
+@cached
 def _product(numbers: int, rows: int, inputs: int, outputs: int, element: int) -> Primitive:
     """[numbers, rows, inputs] times kernels [numbers, inputs, outputs], packed as oneDNN likes them."""
-    return Primitive(
-        "matmul",
-        dnnl.descriptor((numbers, rows, inputs), element),
-        dnnl.any_layout((numbers, inputs, outputs), element),
-        None,
-        dnnl.descriptor((numbers, rows, outputs), element),
-    )
+    kernels = dnnl.any_layout((numbers, inputs, outputs), element)
+    source, made = (_numbers(numbers, rows, channels, element) for channels in (inputs, outputs))
+    return Primitive("matmul", source, kernels, None, made)
 
 
 @cached
@@ -90,8 +96,8 @@ def _weight_product(numbers: int, rows: int, filters: int, depth: int, element: 
     """[numbers, rows, out] transposed, times [numbers, rows, in], in float32; `adds` to what is there."""
     return Primitive(
         "matmul",
-        dnnl.descriptor((numbers, filters, rows), element, (rows * filters, 1, filters)),
-        dnnl.descriptor((numbers, rows, depth), element),
+        _numbers(numbers, rows, filters, element, turned=True),
+        _numbers(numbers, rows, depth, element),
         None,
         dnnl.descriptor((numbers, filters, depth), dnnl.FLOAT32),
         attributes=post_operations(onto=True) if adds else None,
