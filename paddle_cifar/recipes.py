@@ -26,7 +26,7 @@ def default() -> TrainConfig:
     """
     return TrainConfig(
         recipe="default",
-        sizes="16:0.6,24:0.2,32:0.2",
+        sizes="16:0.5,24:0.2,32:0.3",
         augment="crop,alternating_flip",
         batch_size=512,
         optimizer="muon",

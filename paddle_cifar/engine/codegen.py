@@ -17,6 +17,7 @@ from typing import Any
 
 from paddle_cifar.engine import cpu, dnnl
 
+OLDEST_LLVM = 20  # of llvmlite 0.45; those before 17 have no vectors of bf16
 LANES = 16  # floats of a vector
 VECTOR = f"<{LANES} x float>"
 # As they lie in memory: LLVM's name for one, and for a vector of them; and bytes.
@@ -24,17 +25,19 @@ MEMORY = {dnnl.FLOAT32: ("float", VECTOR, 4), dnnl.BF16: ("bfloat", f"<{LANES} x
 
 
 @functools.cache
-def available(element: int) -> bool:
-    """Whether kernels on numbers of this type can be compiled here."""
+def hindrance(element: int) -> str | None:
+    """Why no kernel on numbers of this type can be compiled here, or None."""
     # Elsewhere LLVM would call a function for each number it rounds to bf16.
     if element == dnnl.BF16 and "avx512_bf16" not in cpu.features():
-        return False
+        return "the processor has no AVX512-BF16"
     try:
         _compiler()
         _openmp()
-    except (ImportError, OSError, AttributeError, RuntimeError):  # no llvmlite, or one that is too old
-        return False
-    return True
+    except ImportError:
+        return "llvmlite is missing (pip install llvmlite)"
+    except (OSError, AttributeError, RuntimeError) as error:
+        return " ".join(str(error).split())
+    return None
 
 
 @functools.cache
@@ -42,6 +45,9 @@ def _compiler() -> Any:
     """LLVM for this processor. It keeps the machine code it makes."""
     from llvmlite import binding
 
+    version = binding.llvm_version_info[0]
+    if version < OLDEST_LLVM:
+        raise RuntimeError(f"llvmlite has LLVM {version}, too old (pip install --upgrade llvmlite)")
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     machine = binding.Target.from_default_triple().create_target_machine(

@@ -17,8 +17,8 @@ from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.tensors import BYTES, Shape, new_bytes
 from paddle_cifar.engine.tiles import TAPS, Sums, tiling
 
-# Of numbers at once. From 1 to 24 MB differ little on two cores with a cache of 1 MB each and 32 MB together.
-CACHED_BYTES = 3 << 20
+# Of numbers at once. From 3 to 12 MB differ little on two cores with a cache of 1 MB each and 32 MB together.
+CACHED_BYTES = 6 << 20
 
 
 class Window(NamedTuple):

@@ -64,7 +64,7 @@ def apply_engine(network: nn.Layer, engine: str = "auto", precision: str = "auto
     reason = _hindrance(engine)
     if reason is not None:
         return EngineReport("paddle", "float32", reason)
-    from paddle_cifar.engine import check, seam, tensors
+    from paddle_cifar.engine import check, codegen, seam, tensors
 
     tensors.keep_freed_memory()
     found = f"oneDNN {dnnl.library().version} in Paddle {paddle.__version__}"
@@ -76,6 +76,9 @@ def apply_engine(network: nn.Layer, engine: str = "auto", precision: str = "auto
         if reason is None:
             seam.install()
             network.__dict__["_engine"] = Switch(candidate)
+            lacking = codegen.hindrance(dnnl.BF16 if candidate == "bf16" else dnnl.FLOAT32)
+            if lacking:
+                found += f"; slower without Winograd's convolutions: {lacking}"
             return EngineReport("onednn", candidate, found)
         found += f", where {reason}"
     return EngineReport("paddle", "float32", str(reason))

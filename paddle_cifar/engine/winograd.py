@@ -21,7 +21,7 @@ from typing import Any
 import paddle
 
 from paddle_cifar.engine import dnnl
-from paddle_cifar.engine.codegen import LANES, available
+from paddle_cifar.engine.codegen import LANES, hindrance
 from paddle_cifar.engine.im2col import bias_gradient
 from paddle_cifar.engine.primitive import Primitive, cached, post_operations
 from paddle_cifar.engine.problem import Geometry, Problem, unrounded
@@ -45,7 +45,7 @@ def applies(problem: Problem) -> bool:
     tiles = tiling(*sides)
     both = (channels, problem.weight[0])
     enough = min(both) >= FEWEST_CHANNELS and batch * tiles.down * tiles.along >= FEWEST_TILES
-    return enough and not any(count % LANES for count in both) and available(problem.element)
+    return enough and not any(count % LANES for count in both) and hindrance(problem.element) is None
 
 
 @cached

@@ -1,0 +1,121 @@
+"""Kernels compiled by LLVM: their arithmetic, their threads, and what happens without it."""
+
+import sys
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from paddle_cifar.engine import apply_engine, check, codegen, convolution, cpu, dnnl, winograd
+from paddle_cifar.engine.problem import Geometry, Problem, rounded
+from paddle_cifar.engine.tensors import to_channels_first, to_channels_last
+
+ELEMENTS = [
+    dnnl.FLOAT32,
+    pytest.param(
+        dnnl.BF16, marks=pytest.mark.skipif("avx512_bf16" not in cpu.features(), reason="no AVX512-BF16")
+    ),
+]
+pytestmark = pytest.mark.usefixtures("needs_library")
+
+
+def bits_of_bf16(values):
+    """Rounded to the nearest, to even where two are as near."""
+    bits = values.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+
+
+def kernel(element, compute):
+    """For each task, what `compute` makes of a vector of numbers, at its place."""
+    code = codegen.Code()
+    tasks, source, result = code.arguments(3)
+    source, result = code.pointer(source), code.pointer(result)
+    with code.tasks(tasks) as task:
+        at = code.multiply(task, codegen.LANES)
+        code.store(compute(code, code.load(source, at, element)), result, at, element)
+    return codegen.Kernel(code)
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+@pytest.mark.parametrize("tasks", [1, 2, 3, 1000])
+def test_every_task_is_done_once_and_rounded_to_the_nearest(element, tasks):
+    values = np.random.default_rng(tasks).standard_normal(tasks * codegen.LANES).astype(np.float32)
+    if element == dnnl.BF16:
+        source = bits_of_bf16(values)
+        values = (source.astype(np.uint32) << 16).view(np.float32)
+        expected = bits_of_bf16(values * np.float32(1.3))
+    else:
+        source, expected = values, values * np.float32(1.3)
+    result = np.zeros_like(source)
+    kernel(element, lambda code, vector: code.weighted([1.3], [vector])).run(
+        tasks, source.ctypes.data, result.ctypes.data
+    )
+    np.testing.assert_array_equal(result, expected)
+
+
+def test_relu_keeps_what_is_not_a_number():
+    source = np.array([-np.inf, -1, -0.0, 0, 1, np.inf, np.nan, 3] * 2, np.float32)
+    result = np.empty_like(source)
+    kernel(dnnl.FLOAT32, codegen.Code.relu).run(1, source.ctypes.data, result.ctypes.data)
+    np.testing.assert_array_equal(result, [0, 0, 0, 0, 1, np.inf, np.nan, 3] * 2)
+
+
+def test_loops_go_from_zero_to_below_their_end_in_steps():
+    """Each pass adds one to the vector at its number: of 5 x 3 passes, three at each of five places."""
+    code = codegen.Code()
+    tasks, result = code.arguments(2)
+    result = code.pointer(result)
+    with code.tasks(tasks):
+        one = code.room(codegen.LANES)
+        code.store(f"<{', '.join(['float 1.0'] * codegen.LANES)}>", one, 0, dnnl.FLOAT32)
+        with code.loop(5 * codegen.LANES, step=codegen.LANES) as at, code.loop(7, step=3):
+            added = code.plus(code.load(result, at, dnnl.FLOAT32), code.load(one, 0, dnnl.FLOAT32))
+            code.store(added, result, at, dnnl.FLOAT32)
+    counts = np.zeros((6, codegen.LANES), np.float32)
+    codegen.Kernel(code).run(1, counts.ctypes.data)
+    np.testing.assert_array_equal(counts, np.repeat([3, 3, 3, 3, 3, 0], codegen.LANES).reshape(6, -1))
+
+
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_what_is_not_a_number_is_not_lost_in_winograds_sums(element):
+    problem = Problem((8, 32, 8, 8), (32, 32, 3, 3), Geometry(padding=(1, 1, 1, 1)), element, False)
+    image = paddle.zeros([8, 32, 8, 8])
+    image[2, 5, 3, 3] = float("nan")
+    weight = rounded(problem, paddle.randn([32, 32, 3, 3]))
+    result = to_channels_first(winograd.convolve(problem, to_channels_last(image, element), weight, None))
+    assert np.isnan(result[2, :, 2:5, 2:5].numpy()).all()
+    assert np.isfinite(np.delete(result.numpy(), 2, axis=0)).all()
+
+
+@pytest.fixture
+def forgotten():
+    """What was found out about LLVM and the engine, before and after."""
+    known = (codegen.hindrance, codegen._compiler, winograd.applies, convolution.ways, check.failure)
+    for each in known:
+        each.cache_clear()
+    yield
+    for each in known:
+        each.cache_clear()
+
+
+def test_without_llvmlite_the_engine_works_and_says_so(monkeypatch, forgotten):
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    network = nn.Conv2D(32, 32, 3, padding=1)
+    report = apply_engine(network, "onednn", "float32")
+    assert report.engine == "onednn" and "pip install llvmlite" in str(report)
+    problem = Problem((8, 32, 8, 8), (32, 32, 3, 3), Geometry(padding=(1, 1, 1, 1)), dnnl.FLOAT32, False)
+    assert not winograd.applies(problem)
+    assert network(paddle.randn([8, 32, 8, 8])).shape == [8, 32, 8, 8]
+
+
+def test_an_llvm_that_is_too_old_is_named(monkeypatch, forgotten):
+    binding = pytest.importorskip("llvmlite.binding")
+    monkeypatch.setattr(binding, "llvm_version_info", (15, 0, 7))
+    assert "LLVM 15, too old" in codegen.hindrance(dnnl.FLOAT32)
+
+
+def test_a_processor_without_bf16_vectors_is_named(monkeypatch, forgotten):
+    monkeypatch.setattr(cpu, "features", lambda: frozenset({"avx2", "amx_bf16"}))
+    assert "AVX512-BF16" in codegen.hindrance(dnnl.BF16)
+    assert codegen.hindrance(dnnl.FLOAT32) is None
