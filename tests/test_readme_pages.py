@@ -101,7 +101,7 @@ def test_a_recorded_command_gives_the_recorded_settings(run):
 
 def test_the_real_run_is_the_default_and_as_described():
     assert configure({}) == configure({"epochs": 20, "lr": 0.01})
-    assert epoch_sides(recipe("default").sizes, 20) == [16] * 12 + [24] * 4 + [32] * 4
+    assert epoch_sides(recipe("default").sizes, 20) == [16] * 10 + [24] * 4 + [32] * 6
 
 
 def test_the_picture_shows_every_recorded_run():

@@ -1,23 +1,26 @@
 """Winograd's sums (`winograd.py`): the pixels of a row of tiles to their numbers, and numbers to pixels.
 
-Both are made for sixteen channels of an image at a time, down the columns of the map and then along its
-rows; what lies between stays in the core's own cache, in float32. As many images are taken at once as have
-numbers that stay in the processor's caches until they are multiplied.
+Both are made for sixteen channels of an image at a time: of pixels first the sums down the columns of the
+map, then those along its rows, of numbers the other way round. What lies between stays in the core's own
+cache, in float32. As many images are taken at once as have numbers that stay in the processor's caches until
+they are multiplied.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from ctypes import c_void_p
+from typing import Any, NamedTuple
 
 import paddle
 
 from paddle_cifar.engine import dnnl
 from paddle_cifar.engine.codegen import LANES, Code, Kernel
-from paddle_cifar.engine.primitive import cached
+from paddle_cifar.engine.primitive import cached, layout_size
 from paddle_cifar.engine.tensors import BYTES, Shape, new_bytes
 from paddle_cifar.engine.tiles import TAPS, Sums, tiling
 
-# Of numbers at once. From 3 to 12 MB differ little on two cores with a cache of 1 MB each and 32 MB together.
+# Of numbers at once, before or after the product. From 3 to 12 MB differ little on two cores with a cache of
+# 1 MB each and 32 MB together. Each image of a window is one core's: many cores would want larger windows.
 CACHED_BYTES = 6 << 20
 
 
@@ -29,12 +32,41 @@ class Window(NamedTuple):
 
 
 def windows(maps: Shape, element: int, least: int = 0) -> list[Window]:
-    """The images to take at once: the numbers of a row of tiles have so many bytes, or what caches hold."""
+    """The images to take at once: the numbers of a row of tiles have up to `CACHED_BYTES`, or `least` where
+    that is more.
+    """
     batch, channels, height, width = maps
     tiles = tiling(height, width)
     most = max(1, max(CACHED_BYTES, least) // (tiles.numbers * tiles.along * channels * BYTES[element]))
     count = -(-batch // -(-batch // most))
     return [Window(first, min(count, batch - first)) for first in range(0, batch, count)]
+
+
+class _Maps(NamedTuple):
+    """What a kernel is told of an image batch and its numbers; steps are from one to the next."""
+
+    image_step: Any
+    row_step: Any
+    width: Any
+    channels: Any
+    tiles: Any  # in a row
+    tile_step: Any
+    number_step: Any
+
+
+@cached
+def layout(maps: Shape, element: int, images: int, turned: bool = False) -> c_void_p:
+    """What lies at the place of `Numbers`, as [n n, tiles images, C]; `turned`: as [n n, C, tiles images].
+
+    Between one [tiles, images, C] and the next lies a row of C more: a power of two apart, they would fall on
+    each other in the cache.
+    """
+    tiles, channels = tiling(*maps[2:]), maps[1]
+    rows = tiles.along * images
+    shape, strides = (tiles.numbers, rows, channels), ((rows + 1) * channels, channels, 1)
+    if turned:
+        shape, strides = (tiles.numbers, channels, rows), ((rows + 1) * channels, 1, channels)
+    return dnnl.descriptor(shape, element, strides)
 
 
 @cached
@@ -44,10 +76,9 @@ def _to_numbers(sums: Sums, element: int) -> Kernel:
     side = count - (TAPS - 1)
     border = (seen - side) // 2  # pixels that a tile sees on each side of its own
     code = Code()
-    images, image, numbers, image_step, row_step, width, channels, tiles, tile_step, number_step = (
-        code.arguments(10)
-    )
+    images, image, numbers, *rest = code.arguments(3 + len(_Maps._fields))
     image, numbers = code.pointer(image), code.pointer(numbers)
+    image_step, row_step, width, channels, tiles, tile_step, number_step = _Maps(*rest)
     # The sums of a column stand between as many zeros as the tiles see beyond the border.
     line = code.multiply(code.add(code.multiply(tiles, side), 2 * border), LANES)
     half = code.room(code.multiply(line, count))
@@ -80,21 +111,9 @@ def _to_pixels(sums: Sums, element: int, bias: bool, added: bool, relu: bool) ->
     """For each image: numbers [n, n, tiles, images, C] to pixels [rows, W, C], with what they take along."""
     side, count = len(sums.along), len(sums.along[0])
     code = Code()
-    (
-        images,
-        image,
-        numbers,
-        image_step,
-        row_step,
-        width,
-        channels,
-        tiles,
-        tile_step,
-        number_step,
-        biases,
-        other,
-    ) = code.arguments(12)
+    images, image, numbers, biases, other, *rest = code.arguments(5 + len(_Maps._fields))
     image, numbers, biases, other = (code.pointer(each) for each in (image, numbers, biases, other))
+    image_step, row_step, width, channels, tiles, tile_step, number_step = _Maps(*rest)
     line = code.multiply(tiles, side * LANES)
     half = code.room(code.multiply(line, count))
     rows = [code.multiply(row_step, row) for row in range(len(sums.down))]
@@ -130,35 +149,34 @@ def _to_pixels(sums: Sums, element: int, bias: bool, added: bool, relu: bool) ->
 
 
 class Numbers:
-    """The numbers of a row of tiles, [n, n, tiles, images, C] at `place`, for up to so many images.
-
-    Between one [tiles, images, C] and the next lies a row of C more: a power of two apart, they would fall on
-    each other in the cache.
-    """
+    """Memory for the numbers of a row of tiles, [n, n, tiles, images, C], of up to so many images."""
 
     def __init__(self, maps: Shape, element: int, images: int) -> None:
-        _, self._channels, height, width = maps
-        tiles = tiling(height, width)
-        self._element, self._size = element, BYTES[element]
-        self._line = width * self._channels
-        self._shape = (height * self._line, self._line, width, self._channels, tiles.along)
-        self._memory = new_bytes(tiles.numbers * (tiles.along * images + 1) * self._channels * self._size)
+        self._maps, self._element = maps, element
+        self._memory = new_bytes(layout_size(layout(maps, element, images)))
         self.place = self._memory.data_ptr()
 
-    def _pixels(self, image: paddle.Tensor, window: Window, row: int) -> int:
-        return image.data_ptr() + (window.first * self._shape[0] + row * self._line) * self._size
+    def _told(self, images: int) -> _Maps:
+        _, channels, height, width = self._maps
+        tiles, tile = tiling(height, width).along, images * channels
+        return _Maps(
+            image_step=height * width * channels,
+            row_step=width * channels,
+            width=width,
+            channels=channels,
+            tiles=tiles,
+            tile_step=tile,
+            number_step=tiles * tile + channels,  # as in `layout`
+        )
 
-    def _steps(self, images: int) -> tuple[int, int]:
-        """From a tile to the next, and from a number of theirs to the next."""
-        tile = images * self._channels
-        return tile, self._shape[-1] * tile + self._channels
+    def _pixels(self, image: paddle.Tensor, window: Window, row: int) -> int:
+        _, channels, height, width = self._maps
+        return image.data_ptr() + (window.first * height + row) * width * channels * BYTES[self._element]
 
     def fill(self, image: paddle.Tensor, window: Window, row: int, sums: Sums) -> None:
         """From these images' pixel rows, from `row` on."""
-        pixels = self._pixels(image, window, row)
-        _to_numbers(sums, self._element).run(
-            window.images, pixels, self.place, *self._shape, *self._steps(window.images)
-        )
+        pixels, told = self._pixels(image, window, row), self._told(window.images)
+        _to_numbers(sums, self._element).run(window.images, pixels, self.place, *told)
 
     def empty(
         self,
@@ -175,8 +193,7 @@ class Numbers:
             window.images,
             self._pixels(image, window, row),
             self.place,
-            *self._shape,
-            *self._steps(window.images),
             0 if bias is None else bias.data_ptr(),
             0 if added is None else self._pixels(added, window, row),
+            *self._told(window.images),
         )

@@ -19,11 +19,12 @@ TAPS = 3  # of the kernel, along each axis
 # Where the polynomials are evaluated, for each side of a tile's output; infinity comes last. Of the points
 # tried (0, then pairs from 1/2 to 2) these leave the least rounding in bf16. Tiles of 2 never pay on the maps
 # that come here, those of 5 round too much.
+EXACT = 2**20  # times this, all numbers in the matrices of pixels are integers
 POINTS = {3: (0, 0.5, -1, 2), 4: (0, 0.75, -0.75, 1.5, -1.5)}
 
 
 class Axis(NamedTuple):
-    """The matrices of one axis, in float64; those of pixels and output are exact in bf16."""
+    """The matrices of one axis, in float64; those of pixels and output have few bits, and are exact."""
 
     pixels: np.ndarray  # [n, n], of m + 2 = n pixels to their numbers
     kernel: np.ndarray  # [n, 3]
@@ -41,12 +42,14 @@ def axis(side: int) -> Axis:
 
     pixels, kernel, output = np.linalg.inv(powers(count)).T, powers(TAPS), powers(side).T
     # A row of pixels is a polynomial of the other points' roots, divided by its value at the row's own point.
-    # Left undivided it has few bits, and the kernel takes the division: it is rounded anyway.
+    # Left undivided it has few bits, and the kernel takes the division: it is rounded anyway. What is zero is
+    # exactly so, and left out of the sums.
     leading = pixels[np.arange(count), [count - 2] * (count - 1) + [count - 1]]
     # Numbers of even size round less; powers of two cost no bit.
     seen = leading * 2.0 ** np.round(np.log2(np.linalg.norm(pixels, axis=1) / abs(leading)))
     made = 2.0 ** np.round(np.log2(np.linalg.norm(output, axis=0)))
-    return Axis(pixels / seen[:, None], kernel * (seen * made)[:, None], output / made)
+    exact = np.round(pixels / seen[:, None] * EXACT) / EXACT
+    return Axis(exact, kernel * (seen * made)[:, None], output / made)
 
 
 class Tiling(NamedTuple):

@@ -4,21 +4,30 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_cifar.engine import apply_engine, dnnl, remove_engine
+from paddle_cifar.engine import apply_engine, codegen, dnnl, remove_engine
 
 
 def pytest_collection_modifyitems(items):
+    lacking = {}
     try:
         dnnl.library()
+        lacking["needs_kernels"] = codegen.hindrance(dnnl.FLOAT32)
     except dnnl.DnnlError as error:
-        for item in items:
-            if "tests/engine" in str(item.path) and "needs_library" in item.fixturenames:
-                item.add_marker(pytest.mark.skip(reason=str(error)))
+        lacking = dict.fromkeys(("needs_library", "needs_kernels"), str(error))
+    for item in items:
+        for fixture, reason in lacking.items():
+            if reason and "tests/engine" in str(item.path) and fixture in item.fixturenames:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture
 def needs_library():
     """Ask for it where oneDNN itself is tested."""
+
+
+@pytest.fixture
+def needs_kernels(needs_library):
+    """Ask for it where code made by LLVM is tested, as in Winograd's convolutions."""
 
 
 def train_step(network, image, engine, precision="float32"):

@@ -7,7 +7,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from paddle_cifar.engine import apply_engine, check, codegen, convolution, cpu, dnnl, winograd
+from paddle_cifar.engine import apply_engine, check, codegen, convolution, cpu, dnnl, fastest, winograd
 from paddle_cifar.engine.problem import Geometry, Problem, rounded
 from paddle_cifar.engine.tensors import to_channels_first, to_channels_last
 
@@ -17,7 +17,7 @@ ELEMENTS = [
         dnnl.BF16, marks=pytest.mark.skipif("avx512_bf16" not in cpu.features(), reason="no AVX512-BF16")
     ),
 ]
-pytestmark = pytest.mark.usefixtures("needs_library")
+pytestmark = pytest.mark.usefixtures("needs_kernels")
 
 
 def bits_of_bf16(values):
@@ -27,37 +27,38 @@ def bits_of_bf16(values):
 
 
 def kernel(element, compute):
-    """For each task, what `compute` makes of a vector of numbers, at its place."""
+    """For each task, what `compute` makes of two vectors at its place, in place of the second."""
     code = codegen.Code()
     tasks, source, result = code.arguments(3)
     source, result = code.pointer(source), code.pointer(result)
     with code.tasks(tasks) as task:
         at = code.multiply(task, codegen.LANES)
-        code.store(compute(code, code.load(source, at, element)), result, at, element)
+        vectors = [code.load(each, at, element) for each in (source, result)]
+        code.store(compute(code, *vectors), result, at, element)
     return codegen.Kernel(code)
 
 
 @pytest.mark.parametrize("element", ELEMENTS)
 @pytest.mark.parametrize("tasks", [1, 2, 3, 1000])
 def test_every_task_is_done_once_and_rounded_to_the_nearest(element, tasks):
-    values = np.random.default_rng(tasks).standard_normal(tasks * codegen.LANES).astype(np.float32)
+    """A task done twice would add its numbers twice."""
+    values = np.random.default_rng(tasks).standard_normal((2, tasks * codegen.LANES)).astype(np.float32)
     if element == dnnl.BF16:
-        source = bits_of_bf16(values)
-        values = (source.astype(np.uint32) << 16).view(np.float32)
-        expected = bits_of_bf16(values * np.float32(1.3))
+        source, result = bits_of_bf16(values)
+        values = (np.stack([source, result]).astype(np.uint32) << 16).view(np.float32)
     else:
-        source, expected = values, values * np.float32(1.3)
-    result = np.zeros_like(source)
-    kernel(element, lambda code, vector: code.weighted([1.3], [vector])).run(
-        tasks, source.ctypes.data, result.ctypes.data
-    )
-    np.testing.assert_array_equal(result, expected)
+        source, result = values.copy()
+    # A factor of one bit: whether product and sum are rounded together makes no difference.
+    expected = values[0] * np.float32(0.5) + values[1]
+    run = kernel(element, lambda code, one, other: code.weighted([0.5, 0.0, 1.0], [one, one, other])).run
+    run(tasks, source.ctypes.data, result.ctypes.data)
+    np.testing.assert_array_equal(result, bits_of_bf16(expected) if element == dnnl.BF16 else expected)
 
 
 def test_relu_keeps_what_is_not_a_number():
     source = np.array([-np.inf, -1, -0.0, 0, 1, np.inf, np.nan, 3] * 2, np.float32)
-    result = np.empty_like(source)
-    kernel(dnnl.FLOAT32, codegen.Code.relu).run(1, source.ctypes.data, result.ctypes.data)
+    result = np.zeros_like(source)
+    kernel(dnnl.FLOAT32, lambda code, one, _: code.relu(one)).run(1, source.ctypes.data, result.ctypes.data)
     np.testing.assert_array_equal(result, [0, 0, 0, 0, 1, np.inf, np.nan, 3] * 2)
 
 
@@ -65,9 +66,8 @@ def test_loops_go_from_zero_to_below_their_end_in_steps():
     """Each pass adds one to the vector at its number: of 5 x 3 passes, three at each of five places."""
     code = codegen.Code()
     tasks, result = code.arguments(2)
-    result = code.pointer(result)
+    result, one = code.pointer(result), code.room(codegen.LANES)
     with code.tasks(tasks):
-        one = code.room(codegen.LANES)
         code.store(f"<{', '.join(['float 1.0'] * codegen.LANES)}>", one, 0, dnnl.FLOAT32)
         with code.loop(5 * codegen.LANES, step=codegen.LANES) as at, code.loop(7, step=3):
             added = code.plus(code.load(result, at, dnnl.FLOAT32), code.load(one, 0, dnnl.FLOAT32))
@@ -89,9 +89,11 @@ def test_what_is_not_a_number_is_not_lost_in_winograds_sums(element):
 
 
 @pytest.fixture
-def forgotten():
+def forgotten(monkeypatch):
     """What was found out about LLVM and the engine, before and after."""
     known = (codegen.hindrance, codegen._compiler, winograd.applies, convolution.ways, check.failure)
+    for name in ("_chosen", "_recorded"):
+        monkeypatch.setattr(fastest, name, {})
     for each in known:
         each.cache_clear()
     yield
@@ -106,11 +108,19 @@ def test_without_llvmlite_the_engine_works_and_says_so(monkeypatch, forgotten):
     assert report.engine == "onednn" and "pip install llvmlite" in str(report)
     problem = Problem((8, 32, 8, 8), (32, 32, 3, 3), Geometry(padding=(1, 1, 1, 1)), dnnl.FLOAT32, False)
     assert not winograd.applies(problem)
-    assert network(paddle.randn([8, 32, 8, 8])).shape == [8, 32, 8, 8]
+    assert network(paddle.randn([8, 32, 8, 8])).shape == [8, 32, 8, 8] and network._engine.working
+
+
+def test_code_that_llvm_refuses_is_an_error_of_the_engine():
+    code = codegen.Code()
+    code.value("add i64 %nothing, 1")
+    with pytest.raises(dnnl.DnnlError, match="LLVM refuses"):
+        codegen.Kernel(code)
 
 
 def test_an_llvm_that_is_too_old_is_named(monkeypatch, forgotten):
-    binding = pytest.importorskip("llvmlite.binding")
+    from llvmlite import binding
+
     monkeypatch.setattr(binding, "llvm_version_info", (15, 0, 7))
     assert "LLVM 15, too old" in codegen.hindrance(dnnl.FLOAT32)
 
