@@ -5,8 +5,9 @@
     python benchmarks/cpu_engine.py --networks resnet18 --batch-size 32 --rounds 2
 
 The contest itself is paddle_cifar/bench/, which `python main.py bench` runs without PyTorch. "Primitives
-alone" is the speed if a step were nothing but its oneDNN primitives, "arithmetic alone" if it were nothing
-but the multiplications of plain convolutions at the speed of a large matrix product (Winograd's has fewer).
+alone" is the speed if a step were nothing but oneDNN's primitives and the engine's own kernels, "arithmetic
+alone" if it were nothing but the multiplications of plain convolutions at the speed of a large matrix product
+(Winograd's has fewer).
 """
 
 from __future__ import annotations
