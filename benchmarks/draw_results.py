@@ -61,14 +61,20 @@ def label(records: Sequence[Record]) -> str:
     '40.83 %, lab: resnet18, 20 epochs, 63 minutes, 2 cores of AMD EPYC'
     """
     first = records[0]
-    machine = first.result["machine"]
-    where = machine.get("gpu") or f"{machine['cores']} cores of {machine['cpu']}"
-    minutes = np.mean([record.minutes for record in records])
+    minutes = sorted({round(record.minutes) for record in records})
+    taken = " to ".join(map(str, dict.fromkeys((minutes[0], minutes[-1]))))
+    where = " or ".join(dict.fromkeys(machine_of(record) for record in records))
     seeds = f", mean of {len(records)} seeds" if len(records) > 1 else ""
     return (
         f"{100 * mean_accuracy(records):.2f} %, {first.config.recipe}: {first.config.model}, "
-        f"{first.epochs} epochs, {minutes:.0f} minutes, {where}{seeds}"
+        f"{first.epochs} epochs, {taken} minutes, {where}{seeds}"
     )
+
+
+def machine_of(record: Record) -> str:
+    """What a run was computed on."""
+    machine = record.result["machine"]
+    return machine.get("gpu") or f"{machine['cores']} cores of {machine['cpu']}"
 
 
 @styled
