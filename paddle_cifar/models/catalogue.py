@@ -77,4 +77,5 @@ NETWORKS: dict[str, Builder] = {
     "airbench_64_256_768": partial(airbench, (64, 256, 768), False),
     "airbench_resnet_64_384_576": partial(airbench, (64, 384, 576), True),
     "airbench_resnet_128_384_576": partial(airbench, (128, 384, 576), True),
+    "airbench_resnet_128_512_768": partial(airbench, (128, 512, 768), True),
 }

@@ -56,6 +56,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
         "airbench_64_256_768",
         "airbench_resnet_64_384_576",
         "airbench_resnet_128_384_576",
+        "airbench_resnet_128_512_768",
     ),
 }
 

@@ -70,6 +70,7 @@ PARAMS = {
     "airbench_64_256_768": 7_947_032,
     "airbench_resnet_64_384_576": 10_989_336,
     "airbench_resnet_128_384_576": 11_445_912,
+    "airbench_resnet_128_512_768": 19_872_024,
 }
 
 # Torchvision's published counts for ImageNet, and the inputs of the last layer. shufflenet_v2_x2_0
