@@ -60,11 +60,11 @@ def _measure(what: str, problem: Problem, ways: dict[str, Way], arguments: tuple
             if number == ROUNDS - 1 and taken[name] > LONG_SECONDS:
                 continue
             try:
-                seconds = _seconds(way, problem, arguments) * HANDICAP.get((what, name), 1.0)
+                seconds = _seconds(way, problem, arguments)
             except DnnlError:  # no code for this shape
                 seconds = math.inf
             taken[name] = min(seconds, taken.get(name, seconds))
-    best = min(taken, key=taken.__getitem__)
+    best = min(taken, key=lambda name: taken[name] * HANDICAP.get((what, name), 1.0))
     log.debug("%s of %s: %s", what, problem, {name: f"{1e3 * each:.1f} ms" for name, each in taken.items()})
     return best
 

@@ -16,10 +16,10 @@ from paddle_cifar.engine.primitive import cached
 from paddle_cifar.engine.tensors import BYTES, new_bytes, reorder
 
 TAPS = 3  # of the kernel, along each axis
+EXACT = 2**20  # times this, all numbers in the matrices of pixels are integers
 # Where the polynomials are evaluated, for each side of a tile's output; infinity comes last. Of the points
 # tried (0, then pairs from 1/2 to 2) these leave the least rounding in bf16. Tiles of 2 never pay on the maps
 # that come here, those of 5 round too much.
-EXACT = 2**20  # times this, all numbers in the matrices of pixels are integers
 POINTS = {3: (0, 0.5, -1, 2), 4: (0, 0.75, -0.75, 1.5, -1.5)}
 
 

@@ -4,7 +4,7 @@ Lavin and Gray 2015, arXiv:1509.09308. A tile of m x m output pixels sees (m + 2
 Both they and the kernel are taken to as many numbers a channel by weighted sums; one product of these is left
 where the convolution has nine for each output pixel; and those pixels are weighted sums of the results. The
 sums are loops of this project (`sums.py`) over constant matrices (`tiles.py`), and every number of a tile has
-one of oneDNN's products, of (images, channels) by (channels, filters). Rows of tiles come one after the
+one of oneDNN's products, of (tiles, channels) by (channels, filters). Rows of tiles come one after the
 other, and so many images at once that their numbers stay in the processor's caches.
 
 The price is rounding: in bf16 the result is off by 1.5 % of its size, five times as far as a plain

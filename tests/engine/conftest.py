@@ -4,7 +4,16 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_cifar.engine import apply_engine, codegen, dnnl, remove_engine
+from paddle_cifar.engine import (
+    apply_engine,
+    check,
+    codegen,
+    convolution,
+    dnnl,
+    fastest,
+    remove_engine,
+    winograd,
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -28,6 +37,19 @@ def needs_library():
 @pytest.fixture
 def needs_kernels(needs_library):
     """Ask for it where code made by LLVM is tested, as in Winograd's convolutions."""
+
+
+@pytest.fixture
+def forgotten(monkeypatch):
+    """What was found out about LLVM and the engine, before and after."""
+    known = (codegen.hindrance, codegen._compiler, winograd.applies, convolution.ways, check.failure)
+    for name in ("_chosen", "_recorded"):
+        monkeypatch.setattr(fastest, name, {})
+    for each in known:
+        each.cache_clear()
+    yield
+    for each in known:
+        each.cache_clear()
 
 
 def train_step(network, image, engine, precision="float32"):

@@ -13,7 +13,7 @@ from paddle.vision import models
 
 from paddle_cifar.data.load import load_archive
 from paddle_cifar.data.loader import BatchLoader
-from paddle_cifar.engine import apply_engine, convolution, winograd
+from paddle_cifar.engine import apply_engine, winograd
 from paddle_cifar.models import build_network
 from tests.engine.conftest import difference, train_step
 
@@ -50,11 +50,10 @@ def test_gradients_with_relu_agree_with_paddle():
     assert min(differences) < 1e-4
 
 
-def test_plain_convolutions_in_bf16_are_as_close_to_float64_as_those_of_pytorch(monkeypatch):
+def test_plain_convolutions_in_bf16_are_as_close_to_float64_as_those_of_pytorch(monkeypatch, forgotten):
     """Winograd's round five times as far, and are measured in test_winograd.py."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(winograd, "applies", lambda problem: False)
-    convolution.ways.cache_clear()
     plan = [(3, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2)]
     ours, theirs = [], []
     for inside, outside, stride in plan:
@@ -105,7 +104,6 @@ def test_plain_convolutions_in_bf16_are_as_close_to_float64_as_those_of_pytorch(
             )
     medians = {who: np.median(values) for who, values in errors.items()}
     print(f"relative error of bf16 gradients against float64: {medians}")
-    convolution.ways.cache_clear()
     assert medians["engine"] < 1.1 * medians["pytorch"]
 
 

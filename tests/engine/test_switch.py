@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import importlib.util
 import logging
 import platform
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from paddle import nn
 from paddle.vision.models import resnet18
 
-from paddle_cifar.engine import apply_engine, check, cpu, dnnl, remove_engine, switch
+from paddle_cifar.engine import apply_engine, check, codegen, cpu, dnnl, remove_engine, switch
 
 
 def small():
@@ -42,6 +43,13 @@ def test_the_engine_is_there_where_it_is_promised():
     """The other tests are skipped without the library, so that they cannot tell."""
     report = apply_engine(small(), "auto", "float32")
     assert report.engine == "onednn", report
+
+
+@pytest.mark.skipif(importlib.util.find_spec("llvmlite") is None, reason="llvmlite is not installed")
+def test_the_kernels_are_there_where_they_are_promised(needs_library):
+    """Nor can the tests of these, which are skipped without them."""
+    assert codegen.hindrance(dnnl.FLOAT32) is None
+    assert "avx512_bf16" not in cpu.features() or codegen.hindrance(dnnl.BF16) is None
 
 
 def test_package_imports_without_paddle():

@@ -97,6 +97,32 @@ def test_images_a_few_at_a_time_give_what_all_of_them_give(monkeypatch, channels
             assert float((other - everything).norm() / everything.norm()) < 1e-5
 
 
+@pytest.mark.usefixtures("needs_kernels")
+@pytest.mark.parametrize("size", [(3, 3), (5, 7), (9, 3), (11, 10)])
+def test_sums_write_all_that_is_theirs_and_nothing_else(size):
+    """Of the second to fourth of five images. They write to bare addresses: nobody else would notice."""
+    channels, mark = 32, np.float32(1234)
+    maps, window = (5, channels, *size), sums.Window(1, 3)
+    image, result = paddle.randn([5, *size, channels]), paddle.full([5, *size, channels], mark)
+    tiling = tiles.tiling(*size)
+    rows, margin = tiling.along * window.images, 1024
+    memory = np.full(margin + tiling.numbers * (rows + 1) * channels + margin, mark)
+    numbers = sums.Numbers(maps, dnnl.FLOAT32, window.images)
+    numbers.place = memory[margin:].ctypes.data
+    inside = memory[margin:-margin].reshape(tiling.numbers, rows + 1, channels)
+    for strip in tiles.strips(*size):
+        for row, matrices in ((strip.seen, strip.pixels), (strip.made, strip.back)):
+            memory[:] = mark
+            numbers.fill(image, window, row, matrices)
+            assert (memory[:margin] == mark).all() and (memory[-margin:] == mark).all()
+            assert (inside[:, :-1] != mark).all() and (inside[:, -1] == mark).all()
+        before = result.numpy().copy()
+        numbers.empty(result, window, strip.made, strip.output)
+        changed = (result.numpy() != before).any(axis=3)
+        made = slice(strip.made, strip.made + tiling.side)
+        assert changed[1:4, made].all() and changed.sum() == changed[1:4, made].size
+
+
 @pytest.mark.parametrize(
     "change",
     [
