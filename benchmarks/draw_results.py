@@ -63,18 +63,16 @@ def label(records: Sequence[Record]) -> str:
     first = records[0]
     minutes = sorted({round(record.minutes) for record in records})
     taken = " to ".join(map(str, dict.fromkeys((minutes[0], minutes[-1]))))
-    where = " or ".join(dict.fromkeys(machine_of(record) for record in records))
+    where: dict[str, dict[str, None]] = {}  # what it was computed on, "2 cores of" by the processors' names
+    for machine in (record.result["machine"] for record in records):
+        gpu, cpu = machine.get("gpu"), machine["cpu"].replace("(R)", "").removesuffix(" Processor")
+        where.setdefault("" if gpu else f"{machine['cores']} cores of ", {})[gpu or cpu] = None
+    machines = " or ".join(how + " or ".join(names) for how, names in where.items())
     seeds = f", mean of {len(records)} seeds" if len(records) > 1 else ""
     return (
         f"{100 * mean_accuracy(records):.2f} %, {first.config.recipe}: {first.config.model}, "
-        f"{first.epochs} epochs, {taken} minutes, {where}{seeds}"
+        f"{first.epochs} epochs, {taken} minutes, {machines}{seeds}"
     )
-
-
-def machine_of(record: Record) -> str:
-    """What a run was computed on."""
-    machine = record.result["machine"]
-    return machine.get("gpu") or f"{machine['cores']} cores of {machine['cpu']}"
 
 
 @styled

@@ -78,7 +78,8 @@ class TrainConfig:
     # training
     recipe: str = option(
         "baseline",
-        "named preset that the other flags change: default, baseline, tricks, long, speedrun, lab, quick",
+        "named preset that the other flags change: "
+        "default, baseline, tricks, long, speedrun, accurate, lab, quick",
     )
     epochs: int = option(20, "passes over the training images")
     batch_size: int = option(128, "images per step, of all processes together")

@@ -81,12 +81,6 @@ def test_the_map_of_the_files_is_right(page):
 
 # Their recipes have changed since, in these settings.
 CHANGED_SINCE = {
-    "longer-airbench_resnet_128_384_576": {
-        "lookahead_steps",
-        "lookahead_share",
-        "lookahead_ramp",
-        "curve_images",
-    },
     "packaged-airbench_64_256_352": {"init_scale", "curve_images"},
 }
 
