@@ -8,8 +8,9 @@ one of oneDNN's products, of (tiles, channels) by (channels, filters). Rows of t
 other, and so many images at once that their numbers stay in the processor's caches.
 
 The price is rounding: in bf16 the result is off by 0.8 to 1.8 % of its size, three to six times as far as
-a plain convolution in bf16, in float32 by 1e-6. Through the whole of ResNet-18 bf16 moves logits by 0.6 % without
-it and by 1.1 % with it. And a pixel that is not finite spoils the tiles that see it, not just its neighbours.
+a plain convolution in bf16, in float32 by 1e-6. Through the whole of ResNet-18 bf16 moves logits by 0.6 %
+without it and by 1.1 % with it. And a pixel that is not finite spoils the tiles that see it, not just its
+neighbours.
 """
 
 from __future__ import annotations
