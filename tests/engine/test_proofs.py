@@ -51,7 +51,7 @@ def test_gradients_with_relu_agree_with_paddle():
 
 
 def test_plain_convolutions_in_bf16_are_as_close_to_float64_as_those_of_pytorch(monkeypatch, forgotten):
-    """Winograd's round five times as far, and are measured in test_winograd.py."""
+    """Winograd's round three to six times as far, and are measured in test_winograd.py."""
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(winograd, "applies", lambda problem: False)
     plan = [(3, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2)]
