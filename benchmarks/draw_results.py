@@ -61,8 +61,8 @@ def label(records: Sequence[Record]) -> str:
     '40.83 %, lab: resnet18, 20 epochs, 63 minutes, 2 cores of AMD EPYC'
     """
     first = records[0]
-    minutes = sorted({round(record.minutes) for record in records})
-    taken = " to ".join(map(str, dict.fromkeys((minutes[0], minutes[-1]))))
+    minutes = [round(record.minutes) for record in records]
+    taken = " to ".join(map(str, sorted({min(minutes), max(minutes)})))
     where: dict[str, dict[str, None]] = {}  # what it was computed on, "2 cores of" by the processors' names
     for machine in (record.result["machine"] for record in records):
         gpu, cpu = machine.get("gpu"), machine["cpu"].replace("(R)", "").removesuffix(" Processor")

@@ -140,8 +140,8 @@ def speedrun() -> TrainConfig:
 def accurate() -> TrainConfig:
     """78.6 %, 79.5 % with mirrored views, in 36 minutes on two cores with AMX (one seed).
 
-    The speedrun's network, wider, for twenty epochs: what it would learn by heart in them, a square that
-    is cut out of each image prevents (DeVries and Taylor 2017, arXiv:1708.04552). Ten epochs see 32x32.
+    The speedrun's network, wider, for twenty epochs, ten of them at 32x32. A square is cut out of each image
+    (DeVries and Taylor 2017, arXiv:1708.04552), so that it learns them by heart later.
 
         python main.py --recipe accurate
     """
